@@ -1,0 +1,151 @@
+"""The algebra of effects: what a handler may ask to be done to a document.
+
+One law holds for every field effect: `merge(a, b)` does what `a` then `b` would
+do. It is associative, so a batch of a thousand effects on one document becomes
+one update. Which kinds may meet on one field is a table below; any other pair is
+a bug in the handlers.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from schemas.cloudevents import to_millisecond
+
+
+class Inc(msgspec.Struct, frozen=True):
+    """Add to an integer; a field that is not there counts as 0."""
+
+    by: int
+
+
+class Set(msgspec.Struct, frozen=True):
+    """Replace by a value known in full; log order decides."""
+
+    value: Any
+
+
+class Max(msgspec.Struct, frozen=True):
+    value: Any
+
+
+class Min(msgspec.Struct, frozen=True):
+    value: Any
+
+
+class AddToSet(msgspec.Struct, frozen=True):
+    """Union with a list that holds each member once."""
+
+    members: tuple[Any, ...]
+
+
+class Latest(msgspec.Struct, frozen=True):
+    """A value ordered by event time: for what two streams, or late senders, may set.
+
+    The field becomes a register `{at, seq, v}`. The greater (at, seq) wins, so the
+    order of arrival does not matter. `seq` orders what has the same time; left out,
+    it is the log's order (`stamp`).
+    """
+
+    at: datetime
+    value: Any
+    seq: int | None = None
+
+    @property
+    def register(self) -> dict[str, Any]:
+        """As stored. The order of the keys is the order in which MongoDB's $max compares them."""
+        return {"at": self.at, "seq": self.seq, "v": self.value}
+
+
+FieldEffect = Inc | Set | Max | Min | AddToSet | Latest
+Change = Mapping[str, FieldEffect]
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """A change to the document `key` of `collection`; made if it is not there."""
+
+    collection: str
+    key: str
+    change: Change
+
+
+class IncompatibleEffectsError(TypeError):
+    """Two kinds of effect on one field that have no common meaning: a bug in the handlers."""
+
+
+def merge(a: FieldEffect, b: FieldEffect) -> FieldEffect:
+    """One effect that does what `a` then `b` would do."""
+    match a, b:
+        case _, Set():
+            return b
+        case Set(value), _ if not isinstance(b, Latest):
+            return Set(apply(b, value))
+        case Inc(x), Inc(y):
+            return Inc(x + y)
+        case Max(x), Max(y):
+            return Max(max(x, y))
+        case Min(x), Min(y):
+            return Min(min(x, y))
+        case AddToSet(x), AddToSet(y):
+            return AddToSet(_union(x, y))
+        case Latest(), Latest():
+            return b if _order(b) >= _order(a) else a
+    raise IncompatibleEffectsError(f"{a!r} then {b!r}")
+
+
+def merge_changes(a: Change, b: Change) -> Change:
+    """One change that does what `a` then `b` would do."""
+    merged = dict(a)
+    for field, effect in b.items():
+        merged[field] = merge(merged[field], effect) if field in merged else effect
+    return merged
+
+
+ABSENT: Any = object()
+"""The value of a field that a document does not have."""
+
+
+def apply(effect: FieldEffect, value: Any = ABSENT) -> Any:
+    """The field's value afterwards: the meaning of each effect, which the store must share."""
+    match effect:
+        case Set(new):
+            return new
+        case Inc(by):
+            return by if value is ABSENT else value + by
+        case Max(bound):
+            return bound if value is ABSENT else max(value, bound)
+        case Min(bound):
+            return bound if value is ABSENT else min(value, bound)
+        case AddToSet(members):
+            return list(_union(() if value is ABSENT else tuple(value), members))
+        case Latest():
+            return effect.register if value is ABSENT or _order(effect) >= (value["at"], value["seq"]) else value
+
+
+def stamp(change: Change, offset: int) -> Change:
+    """Give each Latest without one its place in the log.
+
+    Even numbers: an odd `seq` is free to say "right after that one" (the end of a
+    ban must beat that ban and nothing newer).
+    """
+    if not any(isinstance(effect, Latest) for effect in change.values()):
+        return change
+    return {field: _stamped(effect, offset) if isinstance(effect, Latest) else effect for field, effect in change.items()}
+
+
+def _stamped(effect: Latest, offset: int) -> Latest:
+    return Latest(to_millisecond(effect.at), effect.value, 2 * offset if effect.seq is None else effect.seq)
+
+
+def _order(effect: Latest) -> tuple[datetime, int]:
+    return effect.at, effect.seq if effect.seq is not None else -1
+
+
+def _union(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
+    members = list(a)
+    for member in b:
+        if member not in members:
+            members.append(member)
+    return tuple(members)
