@@ -132,7 +132,9 @@ def stamp(change: Change, offset: int) -> Change:
     """
     if not any(isinstance(effect, Latest) for effect in change.values()):
         return change
-    return {field: _stamped(effect, offset) if isinstance(effect, Latest) else effect for field, effect in change.items()}
+    return {
+        field: _stamped(effect, offset) if isinstance(effect, Latest) else effect for field, effect in change.items()
+    }
 
 
 def _stamped(effect: Latest, offset: int) -> Latest:

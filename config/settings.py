@@ -1,0 +1,204 @@
+"""What can be set: environment first (`FANFOLD_*`, nested with `__`), then `fanfold.toml`, then these defaults.
+
+Read once, in `workers/`. Unknown keys are refused: a misspelt setting that is
+silently ignored costs more than a start that fails.
+"""
+
+import os
+from pathlib import Path
+from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+ENV_PREFIX = "FANFOLD_"
+FILE = "fanfold.toml"
+
+
+class Part(BaseModel):
+    """One part's settings; each field's docstring says when to turn it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class KafkaSettings(Part):
+    bootstrap: str = "127.0.0.1:9092"
+    """Addresses of brokers, HOST:PORT, comma separated."""
+    prefix: str = ""
+    """Put before every topic and group name: several installations on one cluster."""
+    replication: int = Field(default=1, ge=1)
+    """Copies of each partition when `topics sync` creates a topic; 3 on a cluster."""
+    idempotent: bool = True
+    """Idempotent producer. Off only for a broker that lacks it (Tansu)."""
+    publish_timeout_seconds: float = Field(default=4.0, gt=0)
+    """How long a publish may wait for the acknowledgement before the caller is told 503."""
+    session_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long a silent worker keeps its partitions. Shorter takes over sooner after a crash."""
+    instance_id: str | None = None
+    """Static membership: a stable name per worker process, so that a restart does not rebalance."""
+
+
+class MongoSettings(Part):
+    uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017/")
+    """Connection string; the password in it is why it is kept as a secret."""
+    database: str = "fanfold"
+    """Database that holds all documents."""
+    timeout_seconds: float = Field(default=5.0, gt=0)
+    """How long an operation looks for a server before it counts as away."""
+
+
+class GatewaySettings(Part):
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 inside a container."""
+    port: int = Field(default=8080, ge=0, le=65535)
+    """Port of the HTTP APIs."""
+    body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Largest request body; a larger one is answered 413."""
+    body_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long a client may take to send its headers or its body; a slower one is cut off."""
+    drain_seconds: float = Field(default=10.0, gt=0)
+    """How long a stop waits for requests in flight."""
+    remembered_requests: int = Field(default=100_000, ge=0)
+    """Recent request ids kept in memory, so that a resent request is answered without publishing again."""
+
+
+class MetricsSettings(Part):
+    host: str = "127.0.0.1"
+    """Address for /metrics, /healthz and /readyz of this process."""
+    port: int = Field(default=9400, ge=0, le=65535)
+    """Port for them; 0 takes a free one."""
+
+
+class ChatSettings(Part):
+    secrets: dict[str, SecretStr] = Field(default_factory=dict)
+    """secretId to key, for signed calls."""
+    access_tokens: list[SecretStr] = Field(default_factory=list)
+    """Tokens accepted from everyone else."""
+    timezone: str = "Asia/Shanghai"
+    """Zone of the API's times (yyyy-MM-dd HH:mm:ss), which carry none."""
+    clock_tolerance_seconds: int = Field(default=300, gt=0)
+    """How far a signed call's timestamp may lie from our clock, either way."""
+    qr_url: str = "https://login.invalid/qr?user={user_id}&request={request_id}"
+    """What a login QR code says; {user_id} and {request_id} are filled in."""
+    socket_url: str = "ws://127.0.0.1:8080/socket"
+    """Address that getSocketUrl hands out."""
+    token_key: SecretStr | None = None
+    """Key that signs chat and socket tokens (HS256, at least 32 characters); without it those two calls refuse."""
+    token_seconds: int = Field(default=7200, gt=0)
+    """How long such a token is good for."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"no time zone named {name!r}") from error
+        return name
+
+    @field_validator("token_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("a token key has at least 32 characters")
+        return key
+
+
+class EventsSettings(Part):
+    tokens: list[SecretStr] = Field(default_factory=list)
+    """Bearer tokens that may publish CloudEvents at /events."""
+
+
+class FolderSettings(Part):
+    batch_records: int = Field(default=2_000, ge=1)
+    """Records of one partition taken at once. More merge better; fewer make a repeat shorter."""
+    fetch_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Most that is fetched ahead of one partition: the bound on memory, times the partitions held."""
+    stuck_after_seconds: float = Field(default=60.0, gt=0)
+    """A partition with lag whose position has not moved for so long, without an error, restarts the consumer."""
+    drain_seconds: float = Field(default=10.0, gt=0)
+    """How long a stop or a rebalance waits for the batch in hand."""
+    poison_run: int = Field(default=50, ge=1)
+    """So many poison events in a row stop the partition."""
+    poison_window: int = Field(default=500, ge=1)
+    """Events over which the share is taken."""
+    poison_share: float = Field(default=0.5, gt=0, le=1)
+    """This share of poison in a full window stops the partition."""
+
+
+class ClockSettings(Part):
+    tick_seconds: float = Field(default=1.0, gt=0)
+    """How often what has fallen due is looked for."""
+    lease_seconds: float = Field(default=15.0, gt=0)
+    """How long a silent leader keeps the lease."""
+
+    @model_validator(mode="after")
+    def _lease_outlives_tick(self) -> Self:
+        if self.lease_seconds < 3 * self.tick_seconds:
+            raise ValueError("lease_seconds must be at least 3 ticks, or a slow tick loses the lease")
+        return self
+
+
+class LogSettings(Part):
+    level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    """Least severe line written."""
+    json_lines: bool | None = None
+    """JSON lines; left out: on a terminal readable, otherwise JSON."""
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", toml_file=FILE, extra="forbid", frozen=True
+    )
+
+    kafka: KafkaSettings = KafkaSettings()
+    mongo: MongoSettings = MongoSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    metrics: MetricsSettings = MetricsSettings()
+    chat: ChatSettings = ChatSettings()
+    events: EventsSettings = EventsSettings()
+    folder: FolderSettings = FolderSettings()
+    clock: ClockSettings = ClockSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_variables(cls, values: object) -> object:
+        # pydantic-settings looks only for the names it knows, so a misspelt part would go unseen.
+        parts = {name.upper() for name in cls.model_fields}
+        unknown = sorted(
+            name
+            for name in os.environ
+            if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX).partition("__")[0] not in parts
+        )
+        if unknown:
+            raise ValueError(f"unknown environment variables: {', '.join(unknown)}")
+        return values
+
+
+def load() -> Settings:
+    """The effective settings. Raises pydantic.ValidationError that lists every mistake."""
+    return Settings()
+
+
+def settings_file() -> Path | None:
+    """The settings file in use, if there is one."""
+    path = Path(FILE)
+    return path if path.exists() else None

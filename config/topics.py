@@ -1,0 +1,38 @@
+"""Every topic, once: what is on it, by what key, how many partitions, for how long.
+
+Topic creation, the publisher, the workers, `fanfold topics` and the AsyncAPI
+document all read this registry; nothing else names a topic.
+"""
+
+from datetime import timedelta
+
+import msgspec
+
+from schemas import letter
+from schemas.catalogue import EventType
+
+
+class Topic(msgspec.Struct, frozen=True):
+    name: str
+    key: str
+    """What the subject, and so the partition key, is."""
+    event_types: tuple[EventType, ...]
+    partitions: int = 6
+    retention: timedelta = timedelta(days=7)
+
+
+MAX_RECORD_BYTES = 4 * 1024 * 1024
+"""A body of 1 MiB, with headers, and once more in base64 as a dead letter."""
+
+TOPICS: tuple[Topic, ...] = (
+    Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
+)
+
+
+def topic_of(event_type: str) -> Topic:
+    """The topic that carries a type. Raises KeyError for a type nobody declared."""
+    return _TOPIC_OF[event_type]
+
+
+EVENT_TYPES: dict[str, EventType] = {kind.name: kind for topic in TOPICS for kind in topic.event_types}
+_TOPIC_OF = {kind.name: topic for topic in TOPICS for kind in topic.event_types}

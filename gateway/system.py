@@ -1,0 +1,73 @@
+"""What a system is to the gateway: routes, bodies, authentication, envelope. No I/O here.
+
+A system declares; `gateway.pipeline` does the rest in one order for all of them:
+limit, decode, authenticate, validate, recognise repeats, handle, publish, answer.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from schemas.errors import Refused
+from schemas.events import Event
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """An HTTP answer, ready to send."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+class Call(msgspec.Struct):
+    """One request, decoded. `raw` is the JSON body as sent ({} where none was); `body` the typed one."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    raw_bytes: bytes
+    received_at: datetime
+    trace_id: str
+    traceparent: str
+    raw: Any = None
+    body: Any = None
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What a handler decided: the data to answer, after the facts (if any) are published."""
+
+    data: Any = None
+    facts: tuple[Event, ...] = ()
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One route. `body` None: the request body is not read as JSON by the pipeline."""
+
+    operation_id: str
+    method: str
+    path: str
+    handle: Callable[[Call], Awaitable[Reply]]
+    authenticate: Callable[[Call], None]
+    body: type[msgspec.Struct] | None = None
+    request_id: Callable[[Call], str | None] | None = None
+    """The idempotency key of a call that publishes: the same key again is answered as before."""
+    success_status: int = 200
+
+
+class System(msgspec.Struct, frozen=True):
+    """A system's operations and its envelope.
+
+    `refuse` answers every refusal, those of the pipeline included (`too_large`,
+    `bad_json`, `broker_away`, ...): one function, so an error always comes in the
+    caller's own shape.
+    """
+
+    name: str
+    operations: tuple[Operation, ...]
+    succeed: Callable[[Any, int], Answer]
+    refuse: Callable[[Refused], Answer]

@@ -1,0 +1,48 @@
+"""Poison becomes a dead letter: an event like any other, folded into `dead_letters`."""
+
+from base64 import b64encode
+from datetime import UTC, datetime
+
+import msgspec
+
+from handlers.outcome import EMITTED_BY, Fact, Outcome
+from handlers.plan import Poisoned
+from schemas.events import Event, LogId
+from schemas.letter import DeadLettered
+
+COLLECTION = "dead_letters"
+MAX_DETAIL_CHARS = 4_000
+
+
+def letter_for(poisoned: Poisoned, log: LogId) -> Event:
+    """The event that sets a record aside; its id is the origin, so a redelivered record has one letter."""
+    record = poisoned.record
+    letter = DeadLettered(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        creation=log.creation,
+        timestamp_ms=record.timestamp_ms,
+        reason=poisoned.reason,
+        detail=poisoned.detail[:MAX_DETAIL_CHARS],
+        key=_base64(record.key),
+        value=_base64(record.value),
+        headers=tuple((name, b64encode(value or b"").decode()) for name, value in record.headers),
+    )
+    return Event(
+        id=f"{log.fence}@{record.offset}",
+        source=EMITTED_BY,
+        type="event.dead-lettered",
+        subject=log.fence,
+        time=datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
+        data=msgspec.json.encode(letter),
+    )
+
+
+def keep_letter(event: Event, letter: DeadLettered) -> Outcome:
+    """One open letter per record set aside; replaying and discarding are an operator's settings on it."""
+    return Outcome(Fact(COLLECTION, {"state": "open", "at": event.time, "letter": msgspec.to_builtins(letter)}))
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else b64encode(data).decode()

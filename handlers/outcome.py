@@ -1,0 +1,57 @@
+"""What a handler returns: the fact to keep, the effects on documents, the events to emit."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from handlers.effects import Effect
+from schemas.events import Event
+
+SEEN = "seen_events"
+"""Facts without a document of their own are remembered here, and expire."""
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """The document that makes a fact count once; the applier adds `_id`, `origin` and `recorded_at`."""
+
+    collection: str = SEEN
+    body: Mapping[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Emit(msgspec.Struct, frozen=True):
+    """An event caused by the one in hand. `name` tells apart what one event emits, so a repeat has the same id."""
+
+    name: str
+    type: str
+    subject: str
+    payload: msgspec.Struct
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    fact: Fact = Fact()
+    effects: tuple[Effect, ...] = ()
+    emits: tuple[Emit, ...] = ()
+
+
+class Route(msgspec.Struct, frozen=True):
+    """How one type of event is decoded and folded."""
+
+    payload: type[msgspec.Struct]
+    fold: Callable[[Event, Any], Outcome]
+
+
+EMITTED_BY = "fanfold"
+
+
+def emitted_event(cause: Event, emit: Emit) -> Event:
+    """The event that `emit` asks for, under an id derived from its cause."""
+    return Event(
+        id=f"{cause.identity}#{emit.name}",
+        source=EMITTED_BY,
+        type=emit.type,
+        subject=emit.subject,
+        time=cause.time,
+        data=msgspec.json.encode(emit.payload),
+        traceparent=cause.traceparent,
+    )

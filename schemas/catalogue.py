@@ -1,0 +1,11 @@
+"""What the catalogue says of one type of event."""
+
+import msgspec
+
+
+class EventType(msgspec.Struct, frozen=True):
+    """Its name (past tense: a fact), the payload it carries, and a sentence for the catalogue."""
+
+    name: str
+    payload: type[msgspec.Struct]
+    summary: str

@@ -1,0 +1,74 @@
+"""Writes a batch's decisions so that each counts once, whatever is repeated or interrupted.
+
+Identity, then fence (the third rule, order, is the folder's: batches of one
+partition come here one after another). Only single-document atomicity is used.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from handlers.plan import Decided, Pending, pending_by_document
+from schemas.events import LogId, Origin
+from stores.store import FactDocument, Fenced, Store
+
+
+class Applied(msgspec.Struct):
+    """What became of a batch; for metrics and for what follows the write."""
+
+    fresh: list[Decided]
+    duplicates: list[Decided]
+    redelivered: int = 0
+    documents: int = 0
+    refused: int = 0
+
+
+async def apply_batch(store: Store, log: LogId, decided: Sequence[Decided]) -> Applied:
+    """Write facts and effects of one partition's batch. A repeat, whole or cut elsewhere, changes nothing.
+
+    Raises StoreAway; the caller repeats the whole call.
+    """
+    applied = await _record_facts(store, log, decided)
+    for collection, documents in pending_by_document(applied.fresh).items():
+        applied.documents += len(documents)
+        applied.refused += await _fold(store, log.fence, collection, documents)
+    return applied
+
+
+async def _record_facts(store: Store, log: LogId, decided: Sequence[Decided]) -> Applied:
+    """Rule 1, identity: what was stored from elsewhere is a client's duplicate and is dropped."""
+    firsts: dict[str, dict[str, Decided]] = {}
+    for step in decided:
+        firsts.setdefault(step.outcome.fact.collection, {}).setdefault(step.event.identity, step)
+    stored: dict[tuple[str, str], Origin] = {}
+    for collection, steps in firsts.items():
+        facts = [
+            FactDocument(identity, Origin(log.fence, step.offset), step.outcome.fact.body)
+            for identity, step in steps.items()
+        ]
+        for identity, origin in (await store.insert_facts(collection, facts)).items():
+            stored[collection, identity] = origin
+    applied = Applied(fresh=[], duplicates=[])
+    for step in decided:
+        collection, identity = step.outcome.fact.collection, step.event.identity
+        first = firsts[collection][identity]
+        origin = stored.get((collection, identity), Origin(log.fence, first.offset))
+        if origin == Origin(log.fence, step.offset):
+            applied.fresh.append(step)
+            applied.redelivered += (collection, identity) in stored
+        else:
+            applied.duplicates.append(step)
+    return applied
+
+
+async def _fold(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> int:
+    """Rule 2, fence: a document takes each offset once. Returns how many bulk updates were refused."""
+    refused = await store.upsert_fenced(
+        collection, [Fenced(doc.key, fence, doc.first, doc.last, doc.merged()) for doc in documents]
+    )
+    for index in refused:
+        # The document exists now, so plain updates decide, one offset at a time:
+        # a redelivery may have been cut elsewhere and only some of these are in.
+        for offset, change in documents[index].parts:
+            await store.update_fenced(collection, Fenced(documents[index].key, fence, offset, offset, change))
+    return len(refused)

@@ -1,0 +1,149 @@
+"""The store on MongoDB: effects become update operators, driver errors become ours.
+
+Writes are acknowledged by the majority and journaled: an offset is committed on
+the strength of them.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo import AsyncMongoClient, InsertOne, UpdateOne, WriteConcern
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    ConnectionFailure,
+    ExecutionTimeout,
+    PyMongoError,
+    WaitQueueTimeoutError,
+    WriteConcernError,
+)
+
+from config.settings import MongoSettings
+from handlers.effects import AddToSet, FieldEffect, Inc, Latest, Max, Min, Set
+from schemas.errors import StoreAway
+from schemas.events import Origin
+from stores.store import FactDocument, Fenced
+
+Document = dict[str, Any]
+Database = AsyncDatabase[Document]
+DUPLICATE_KEY = 11000
+
+
+class MongoStore:
+    """The three operations of `stores.store.Store` on a MongoDB database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert_facts(self, collection: str, facts: Sequence[FactDocument]) -> dict[str, Origin]:
+        recorded_at = datetime.now(UTC)
+        inserts = [
+            InsertOne(
+                {
+                    "_id": fact.id,
+                    "origin": {"fence": fact.origin.fence, "offset": fact.origin.offset},
+                    "recorded_at": recorded_at,
+                    **fact.body,
+                }
+            )
+            for fact in facts
+        ]
+        duplicates = await _bulk(self._database[collection], inserts)
+        if not duplicates:
+            return {}
+        ids = [facts[index].id for index in duplicates]
+        with translated():
+            cursor = self._database[collection].find({"_id": {"$in": ids}}, {"origin": 1})
+            return {found["_id"]: Origin(**found["origin"]) async for found in cursor}
+
+    async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
+        return await _bulk(
+            self._database[collection],
+            [UpdateOne(fence_filter(update), to_operators(update), upsert=True) for update in updates],
+        )
+
+    async def update_fenced(self, collection: str, update: Fenced) -> bool:
+        with translated():
+            result = await self._database[collection].update_one(fence_filter(update), to_operators(update))
+            return result.matched_count == 1
+
+
+def fence_filter(update: Fenced) -> Document:
+    # Not >= first, rather than < first: it must hold where the field is missing too.
+    # And first, not last: a redelivery may cut the batch elsewhere.
+    return {"_id": update.key, f"fence.{update.fence}": {"$not": {"$gte": update.first}}}
+
+
+def to_operators(update: Fenced) -> Document:
+    operators: Document = {"$set": {f"fence.{update.fence}": update.last}}
+    for field, effect in update.change.items():
+        operator, operand = _operator(effect)
+        operators.setdefault(operator, {})[field] = operand
+    return operators
+
+
+def _operator(effect: FieldEffect) -> tuple[str, Any]:
+    match effect:
+        case Inc(by):
+            return "$inc", by
+        case Set(value):
+            return "$set", value
+        case Max(value):
+            return "$max", value
+        case Min(value):
+            return "$min", value
+        case AddToSet(members):
+            return "$addToSet", {"$each": list(members)}
+        case Latest():
+            # Documents compare field by field in order, so {at, seq, v} is a last-writer register.
+            return "$max", effect.register
+
+
+async def _bulk(collection: AsyncCollection[Document], writes: Sequence[Any]) -> list[int]:
+    """Unordered; returns the indexes that met a duplicate key, ascending."""
+    try:
+        with translated():
+            await collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        others = [e for e in error.details["writeErrors"] if e["code"] != DUPLICATE_KEY]
+        if others:
+            raise
+        if error.details.get("writeConcernErrors"):
+            raise StoreAway(f"{collection.name}: {error.details['writeConcernErrors'][0]}") from error
+        return sorted(e["index"] for e in error.details["writeErrors"])
+    return []
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """The one place where a driver's error becomes StoreAway; what is left is a bug or a BulkWriteError."""
+    try:
+        yield
+    except (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError, WriteConcernError) as error:
+        raise StoreAway(f"{type(error).__name__}: {str(error)[:200]}") from error
+    except PyMongoError as error:
+        if error.has_error_label("RetryableWriteError") or error.has_error_label("TransientTransactionError"):
+            raise StoreAway(f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise
+
+
+@asynccontextmanager
+async def open_database(settings: MongoSettings) -> AsyncIterator[Database]:
+    """The database, not yet contacted: operations raise StoreAway while it is away and work once it is back."""
+    milliseconds = int(settings.timeout_seconds * 1000)
+    client: AsyncMongoClient[Document] = AsyncMongoClient(
+        settings.uri.get_secret_value(),
+        tz_aware=True,
+        tzinfo=UTC,
+        serverSelectionTimeoutMS=milliseconds,
+        connectTimeoutMS=milliseconds,
+        appname="fanfold",
+    )
+    try:
+        yield client.get_database(settings.database, write_concern=WriteConcern(w="majority", j=True))
+    finally:
+        await client.close()

@@ -1,0 +1,49 @@
+"""What the applier asks of a store: three operations, each atomic per document and no more.
+
+Kept so small that a simulated store can stand in for MongoDB in the simulation;
+both pass the same conformance tests.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from handlers.effects import Change
+from schemas.events import Origin
+
+
+class FactDocument(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    origin: Origin
+    body: Mapping[str, Any]
+
+
+class Fenced(msgspec.Struct, frozen=True, gc=False):
+    """A change that folds offsets [first..last] of one partition into document `key`."""
+
+    key: str
+    fence: str
+    first: int
+    last: int
+    change: Change
+
+
+class Store(Protocol):
+    """Every method may raise StoreAway; then any part of what was asked may have been done."""
+
+    async def insert_facts(self, collection: str, facts: Sequence[FactDocument]) -> dict[str, Origin]:
+        """Insert what is not there yet. Returns the stored origin of each id that was there already."""
+        ...
+
+    async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
+        """Apply each change to its document, made if need be, where its fence is below `first`; set it to `last`.
+
+        Returns the indexes of those refused: the fence has passed `first`, or
+        another writer made the document at the same moment.
+        """
+        ...
+
+    async def update_fenced(self, collection: str, update: Fenced) -> bool:
+        """The same for one document that exists. False: its fence had passed `first`."""
+        ...

@@ -1,0 +1,77 @@
+"""One partition's batch, from records to a committed offset.
+
+The order is the guarantee: decide, write, publish what follows, set poison aside,
+commit. A crash between any two repeats the batch; identity and fence make the
+repeat harmless.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from handlers.letters import letter_for
+from handlers.plan import Decided, Planner, Poisoned, split
+from handlers.poison import PoisonGauge
+from schemas.errors import Halted
+from schemas.events import Event, LogId, Record
+from stores.applier import Applied, apply_batch
+from stores.store import Store
+from workers.retry import Patience
+
+Commit = Callable[[int], Awaitable[None]]
+"""Commits the next offset to read; it may fail silently, for a repeat is harmless."""
+
+
+class Publishes(Protocol):
+    async def publish(self, events: Sequence[Event]) -> None:
+        """Return when Kafka has them all. Raises BrokerAway; then some may have been written."""
+        ...
+
+
+class Folded(msgspec.Struct):
+    """What a batch came to."""
+
+    applied: Applied
+    poisoned: list[Poisoned]
+    emitted: int
+
+
+async def fold_batch(
+    log: LogId,
+    records: Sequence[Record],
+    *,
+    planner: Planner,
+    gauge: PoisonGauge,
+    store: Store,
+    publisher: Publishes,
+    commit: Commit,
+    patience: Patience,
+) -> Folded:
+    """Fold one batch. Raises Halted past the poison ceiling, with everything before it folded and committed."""
+    steps = [planner.decide(record) for record in records]
+    sound = _up_to_ceiling(steps, gauge)
+    decided, poisoned = split(sound)
+    applied = await patience.while_transient(apply_batch, store, log, decided)
+    # A redelivered event is fresh and emits again, under the same ids: its first
+    # pass may have been cut off before it did.
+    emits = [event for step in applied.fresh for event in step.emits]
+    letters = [letter_for(poison, log) for poison in poisoned]
+    await patience.while_transient(publisher.publish, emits + letters)
+    if sound:
+        # Last, and only now: an offset committed too early is an event lost.
+        await commit(records[len(sound) - 1].offset + 1)
+    if len(sound) < len(steps):
+        raise Halted(f"{log.fence} stopped at offset {records[len(sound)].offset}: too much poison ({_reasons(steps)})")
+    return Folded(applied, poisoned, len(emits))
+
+
+def _up_to_ceiling(steps: Sequence[Decided | Poisoned], gauge: PoisonGauge) -> Sequence[Decided | Poisoned]:
+    for index, step in enumerate(steps):
+        if gauge.observe(isinstance(step, Poisoned)):
+            return steps[:index]
+    return steps
+
+
+def _reasons(steps: Sequence[Decided | Poisoned]) -> str:
+    return ", ".join(sorted({step.reason for step in steps if isinstance(step, Poisoned)}))
