@@ -36,6 +36,14 @@ class Cluster:
         self._settings = settings
         self._client = client
 
+    @property
+    def prefix(self) -> str:
+        return self._settings.prefix
+
+    def short(self, topic: str) -> str:
+        """A topic's name without this installation's prefix: what metrics and people call it."""
+        return topic.removeprefix(self._settings.prefix)
+
     async def creations(self, topics: Iterable[str]) -> dict[str, str]:
         """Name to creation id, for those of the named topics that exist (names with prefix)."""
         return await topic_ids(self._client, list(topics))
