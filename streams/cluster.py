@@ -26,7 +26,7 @@ class Lag(msgspec.Struct, frozen=True):
 
     @property
     def behind(self) -> int:
-        return self.end - (self.committed or 0)
+        return max(0, self.end - (self.committed or 0))
 
 
 class Cluster:
@@ -107,12 +107,33 @@ class Cluster:
         try:
             await consumer.start()
             consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
+            ends = await _ends(consumer, partitions)
             return [Lag(tp.topic, tp.partition, await consumer.committed(tp), ends[tp]) for tp in partitions]
         except (KafkaError, OSError) as error:
             raise BrokerAway(f"lag: {error!r}") from error
         finally:
             await consumer.stop()
+
+
+async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """The next offset of each partition.
+
+    Tansu answers ListOffsets with the first record of the last batch, so the high
+    watermark of a fetch from there is what counts; on Kafka the two agree.
+    """
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    filled = [tp for tp in partitions if ends[tp] > 0]
+    for tp in filled:
+        consumer.seek(tp, ends[tp] - 1)
+    unseen = set(filled)
+    while unseen:
+        await consumer.getmany(*unseen, timeout_ms=1000)
+        seen = {tp for tp in unseen if consumer.highwater(tp) is not None}
+        if not seen:
+            break  # compacted or expired meanwhile: the listed end is all there is to say
+        ends.update({tp: max(ends[tp], consumer.highwater(tp)) for tp in seen})
+        unseen -= seen
+    return ends
 
 
 @asynccontextmanager

@@ -173,20 +173,17 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         logs = await self._cluster.log_ids(new)
         committed = {tp: await self._consumer.committed(tp) for tp in new}
         beginnings = await self._consumer.beginning_offsets(new)
-        ends = await self._consumer.end_offsets(new)
         still_assigned = self._consumer.assignment()
         for tp in new:
             if tp in logs and tp in still_assigned:
                 start = committed[tp] if committed[tp] is not None else beginnings[tp]
-                self._take(tp, logs[tp], start, (beginnings[tp], ends[tp]))
+                self._take(tp, logs[tp], start, beginnings[tp])
         self._health.well("folder")
 
-    def _take(self, tp: TopicPartition, log_id: LogId, start: int, kept: tuple[int, int]) -> None:
-        beginning, end = kept
-        if not beginning <= start <= end:
-            # Retention passed an unread event, or the broker lost its tail: somebody must know.
-            log.error("offset_not_in_log", partition=log_id.fence, offset=start, beginning=beginning, end=end)
-            start = min(max(start, beginning), end)
+    def _take(self, tp: TopicPartition, log_id: LogId, start: int, beginning: int) -> None:
+        if start < beginning:
+            log.error("events_lost_by_retention", partition=log_id.fence, first_lost=start, events=beginning - start)
+            start = beginning
         self._consumer.seek(tp, start)
         gauge = PoisonGauge(
             run=self._settings.poison_run, window=self._settings.poison_window, share=self._settings.poison_share
@@ -284,7 +281,8 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             for tp, holding in held.items():
                 if tp in logs and logs[tp] != holding.log:
                     raise LogReplaced(f"{tp.topic} was created again: {holding.log.creation} -> {logs[tp].creation}")
-                self._look_at(tp, holding, ends[tp])
+                # The fetcher's high watermark too: Tansu's answer for the end stops at the last batch's first record.
+                self._look_at(tp, holding, max(ends[tp], self._consumer.highwater(tp) or 0))
 
     def _look_at(self, tp: TopicPartition, held: Holding, end: int) -> None:
         lag = max(0, end - held.next_offset)
