@@ -146,7 +146,11 @@ class Publisher:
         except (KafkaError, OSError, TimeoutError) as error:
             metrics.PUBLISH_FAILURES.inc()
             log.warning("publish_failed", events=len(flight.events), error=repr(error))
-            _fail(flight, BrokerAway(f"publish failed: {error!r}"))
+            failure = BrokerAway(f"publish failed: {error!r}")
+            _fail(flight, failure)
+            boarding, self._boarding = self._boarding, None
+            if boarding is not None:
+                _fail(boarding, failure)
             # An expired batch leaves a gap in an idempotent producer's sequence: start a new one.
             await self._close()
             return
