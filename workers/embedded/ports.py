@@ -1,0 +1,40 @@
+"""Ports of the loopback interface: a free one, whether one is taken, whether somebody answers."""
+
+import asyncio
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port nobody listens on at the moment; another program may still take it first."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether listening there would fail. Port 0 is never taken."""
+    with socket.socket() as probe:
+        # As servers do: connections that linger after a stop do not keep a port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+        return False
+
+
+async def answers(port: int) -> bool:
+    """Whether somebody accepts connections at the port."""
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return False
+    writer.close()
+    try:
+        await writer.wait_closed()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,40 @@
+"""SecantusDB: a store that speaks MongoDB's protocol, run as a process of its own (GPL-2.0, never imported)."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from workers.embedded.child import Command
+from workers.embedded.errors import NotInstalled
+from workers.embedded.ports import LOOPBACK, answers
+
+PROGRAM = "secantusd-py"
+IN_MEMORY = ":memory:"
+
+
+def command(port: int, storage: Path | None, *, program: str | None = None, output: Path | None = None) -> Command:
+    """The store on a loopback port; without a `storage` folder nothing is kept. Raises NotInstalled."""
+
+    async def probe() -> str | None:
+        return None if await answers(port) else f"nobody answers at {uri(port)}"
+
+    # Without syncing each commit, a kill lost acknowledged inserts.
+    kept = ("--storage-path", IN_MEMORY) if storage is None else ("--storage-path", str(storage), "--sync-on-commit")
+    return Command(
+        name="store",
+        argv=(program or _installed(), "--host", LOOPBACK, "--port", str(port), *kept),
+        probe=probe,
+        output=output,
+    )
+
+
+def uri(port: int) -> str:
+    return f"mongodb://{LOOPBACK}:{port}/"
+
+
+def _installed() -> str:
+    # Beside this interpreter first: a virtual environment need not be on PATH.
+    beside = shutil.which(PROGRAM, path=str(Path(sys.executable).parent))
+    if program := beside or shutil.which(PROGRAM):
+        return program
+    raise NotInstalled("The embedded store is not installed: run pip install 'fanfold[embedded]', or give --mongo URI")
