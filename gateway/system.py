@@ -57,6 +57,8 @@ class Operation(msgspec.Struct, frozen=True):
     request_id: Callable[[Call], str | None] | None = None
     """The idempotency key of a call that publishes: the same key again is answered as before."""
     success_status: int = 200
+    security: tuple[str, ...] = ()
+    """Names in the system's `security_schemes`, any one of which suffices; for the API document."""
 
 
 class System(msgspec.Struct, frozen=True):
@@ -71,3 +73,11 @@ class System(msgspec.Struct, frozen=True):
     operations: tuple[Operation, ...]
     succeed: Callable[[Any, int], Answer]
     refuse: Callable[[Refused], Answer]
+    prefix: str = ""
+    """Paths that start so and belong to no operation are refused in this system's envelope too."""
+    any_content_type: bool = False
+    """Its clients do not declare their JSON as such: take it whatever its content type."""
+    contract: str | None = None
+    """File in `schemas/contracts/` that documents its operations."""
+    security_schemes: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    """How its callers authenticate, as OpenAPI security schemes by name; for the API document."""

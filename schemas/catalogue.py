@@ -9,3 +9,5 @@ class EventType(msgspec.Struct, frozen=True):
     name: str
     payload: type[msgspec.Struct]
     summary: str
+    internal: bool = False
+    """Published by Fanfold alone: `POST /events` refuses it."""

@@ -21,4 +21,6 @@ class DeadLettered(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
 
 
-EVENT_TYPES = (EventType("event.dead-lettered", DeadLettered, "A record that can never be folded was set aside"),)
+EVENT_TYPES = (
+    EventType("event.dead-lettered", DeadLettered, "A record that can never be folded was set aside", internal=True),
+)
