@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas import letter
+from schemas import account, detection, directory, letter, notice, push
 from schemas.catalogue import EventType
 
 
@@ -25,6 +25,13 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024
 """A body of 1 MiB, with headers, and once more in base64 as a dead letter."""
 
 TOPICS: tuple[Topic, ...] = (
+    Topic("accounts", "user id of the account (chat user id for linkers)", account.EVENT_TYPES),
+    # Short: a code is a secret, and of no use to anybody after minutes.
+    Topic("login-codes", "user id of the account", account.CODE_EVENT_TYPES, retention=timedelta(hours=1)),
+    Topic("detections", "task number of the check", detection.EVENT_TYPES),
+    Topic("pushes", "recipient", push.EVENT_TYPES),
+    Topic("notices", "user id of the reader", notice.EVENT_TYPES),
+    Topic("directory", "id of the customer, seat, transfer, keyword or affiliation", directory.EVENT_TYPES),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )
 

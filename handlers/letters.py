@@ -1,12 +1,12 @@
 """Poison becomes a dead letter: an event like any other, folded into `dead_letters`."""
 
 from base64 import b64encode
-from datetime import UTC, datetime
 
 import msgspec
 
 from handlers.outcome import EMITTED_BY, Fact, Outcome
 from handlers.plan import Poisoned
+from schemas.cloudevents import produced_at
 from schemas.events import Event, LogId
 from schemas.letter import DeadLettered
 
@@ -34,7 +34,7 @@ def letter_for(poisoned: Poisoned, log: LogId) -> Event:
         source=EMITTED_BY,
         type="event.dead-lettered",
         subject=log.fence,
-        time=datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC),
+        time=produced_at(record),
         data=msgspec.json.encode(letter),
     )
 

@@ -1,5 +1,6 @@
 """What a handler returns: the fact to keep, the effects on documents, the events to emit."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 
 from handlers.effects import Effect
 from schemas.events import Event
+from schemas.numbers import MAX_ID_CHARS
 
 SEEN = "seen_events"
 """Facts without a document of their own are remembered here, and expire."""
@@ -46,8 +48,11 @@ EMITTED_BY = "fanfold"
 
 def emitted_event(cause: Event, emit: Emit) -> Event:
     """The event that `emit` asks for, under an id derived from its cause."""
+    emitted_id = f"{cause.identity}#{emit.name}"
+    if len(emitted_id) > MAX_ID_CHARS:
+        emitted_id = f"{hashlib.sha256(cause.identity.encode()).hexdigest()}#{emit.name}"
     return Event(
-        id=f"{cause.identity}#{emit.name}",
+        id=emitted_id,
         source=EMITTED_BY,
         type=emit.type,
         subject=emit.subject,

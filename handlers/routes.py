@@ -1,9 +1,68 @@
 """Which handler folds which type of event: the whole table."""
 
+from handlers.accounts import (
+    expire_ban,
+    fold_ban,
+    fold_inspection,
+    fold_profile,
+    fold_session,
+    forget_code,
+    keep_linker_request,
+    keep_qr_request,
+)
+from handlers.detections import spread_detection
+from handlers.directory import (
+    fold_affiliation,
+    fold_assignment,
+    fold_customer,
+    fold_keyword,
+    fold_seat,
+    fold_transfer,
+)
 from handlers.letters import keep_letter
+from handlers.notices import put_notice
 from handlers.outcome import Route
+from handlers.pushes import keep_push
+from schemas.account import (
+    AccountInspected,
+    AccountProfiled,
+    BanExpired,
+    BanSynced,
+    CodeSubmitted,
+    LinkersRequested,
+    QrRequested,
+    SessionChanged,
+)
+from schemas.detection import DetectionNoticed
+from schemas.directory import (
+    AffiliationNamed,
+    CustomerSynced,
+    KeywordSynced,
+    SeatAssigned,
+    SeatSynced,
+    TransferChanged,
+)
 from schemas.letter import DeadLettered
+from schemas.notice import NoticeRaised
+from schemas.push import PushRequested
 
 ROUTES: dict[str, Route] = {
+    "account.session.changed": Route(SessionChanged, fold_session),
+    "account.profiled": Route(AccountProfiled, fold_profile),
+    "account.ban.synced": Route(BanSynced, fold_ban),
+    "account.ban.expired": Route(BanExpired, expire_ban),
+    "account.inspected": Route(AccountInspected, fold_inspection),
+    "account.qr.requested": Route(QrRequested, keep_qr_request),
+    "account.linkers.requested": Route(LinkersRequested, keep_linker_request),
+    "account.code.submitted": Route(CodeSubmitted, forget_code),
+    "detection.noticed": Route(DetectionNoticed, spread_detection),
+    "push.requested": Route(PushRequested, keep_push),
+    "notice.raised": Route(NoticeRaised, put_notice),
+    "customer.synced": Route(CustomerSynced, fold_customer),
+    "seat.synced": Route(SeatSynced, fold_seat),
+    "seat.assigned": Route(SeatAssigned, fold_assignment),
+    "transfer.changed": Route(TransferChanged, fold_transfer),
+    "keyword.synced": Route(KeywordSynced, fold_keyword),
+    "affiliation.named": Route(AffiliationNamed, fold_affiliation),
     "event.dead-lettered": Route(DeadLettered, keep_letter),
 }

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.errors import Poison
 from schemas.events import Event, Headers, Record
+from schemas.times import EARLIEST, LATEST
 
 JSON = b"application/json"
 STRUCTURED = "application/cloudevents+json"
@@ -71,7 +72,7 @@ def _decode_binary(record: Record, headers: dict[str, bytes]) -> Event:
         source=headers["ce_source"].decode(),
         type=headers["ce_type"].decode(),
         subject=_subject(subject.decode() if subject else None, record),
-        time=parse_time(time.decode()) if time else _produced_at(record),
+        time=parse_time(time.decode()) if time else produced_at(record),
         data=record.value or b"null",
         traceparent=traceparent.decode() if traceparent else None,
     )
@@ -84,7 +85,7 @@ def _decode_structured(record: Record) -> Event:
         source=event.source,
         type=event.type,
         subject=_subject(event.subject, record),
-        time=parse_time(event.time) if event.time else _produced_at(record),
+        time=parse_time(event.time) if event.time else produced_at(record),
         data=bytes(event.data),
         traceparent=event.traceparent,
     )
@@ -138,6 +139,8 @@ def parse_time(text: str) -> datetime:
     time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"time {text!r} has no zone")
+    if not EARLIEST <= time < LATEST:
+        raise ValueError(f"time {text!r} is not between {EARLIEST.year} and {LATEST.year}")
     return to_millisecond(time.astimezone(UTC))
 
 
@@ -150,8 +153,10 @@ def format_time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _produced_at(record: Record) -> datetime:
-    return datetime.fromtimestamp(max(record.timestamp_ms, 0) / 1000, UTC)
+def produced_at(record: Record) -> datetime:
+    """The record's own time. A producer may write any number there, so it is held within the calendar."""
+    milliseconds = min(max(record.timestamp_ms, 0), int(LATEST.timestamp() * 1000) - 1)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _subject(subject: str | None, record: Record) -> str:

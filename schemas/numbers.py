@@ -1,7 +1,8 @@
 """Bounded scalars and free-form objects: what MongoDB can keep, checked where a payload is decoded.
 
 BSON has no integer past 64 bits and refuses nesting past 100 levels; keys with `$`
-or `.` are operators and paths to it. A payload made of these types can be stored,
+or `.` are operators and paths to it. NUL ends a name in BSON and in most of what
+reads a text later, so no text may hold one. A payload made of these types can be stored,
 so the folder never meets an event that decodes and then cannot be written.
 """
 
@@ -11,8 +12,14 @@ import msgspec
 
 Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-Key = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+NO_NUL = "^[^\0]*$"
+Key = Annotated[str, msgspec.Meta(min_length=1, max_length=256, pattern=NO_NUL)]
 """An id that becomes (part of) a document's `_id` or a partition key."""
+Text = Annotated[str, msgspec.Meta(max_length=4_096, pattern=NO_NUL)]
+LongText = Annotated[str, msgspec.Meta(max_length=262_144, pattern=NO_NUL)]
+"""What is written for people: the body of a notice or mail."""
 
 MAX_DEPTH = 32
 MAX_ID_CHARS = 512
@@ -33,5 +40,7 @@ def check_free_form(value: Any, path: str = "$", depth: int = 0) -> None:
                 check_free_form(inner, f"{path}[{index}]", depth + 1)
         case bool():
             pass
+        case str() if "\0" in value:
+            raise ValueError(f"NUL in the text at {path[:80]}")
         case int() if not -(2**63) <= value < 2**63:
             raise ValueError(f"integer past 64 bits at {path[:80]}")

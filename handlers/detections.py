@@ -1,0 +1,72 @@
+"""Detection notices: kept whole, and passed on to the accounts, recipients and readers they concern.
+
+Those are other keys' documents, so nothing is written to them here: each gets an
+event of its own, keyed by it.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from handlers.outcome import Emit, Fact, Outcome
+from schemas.account import AccountInspected, BanSynced
+from schemas.detection import DetectionNoticed, Inspection
+from schemas.events import Event
+from schemas.notice import NoticeRaised
+from schemas.push import PushRequested
+
+DETECTIONS = "detections"
+
+
+def spread_detection(event: Event, notice: DetectionNoticed) -> Outcome:
+    """One ban and one check per account that was checked, a push per recipient, a notice for the reader."""
+    body = {"at": event.time, "notice": msgspec.to_builtins(notice, builtin_types=(datetime,))}
+    emits = (
+        *(emit for index, record in enumerate(notice.records) for emit in _about_account(index, record, notice)),
+        *(_push(index, "email", address, notice) for index, address in enumerate(notice.receive_emails)),
+        *_to_reader(notice),
+    )
+    return Outcome(Fact(DETECTIONS, body), emits=emits)
+
+
+def _about_account(index: int, record: Inspection, notice: DetectionNoticed) -> tuple[Emit, ...]:
+    """Nothing where the check failed. Order matters: of two records on one account the later holds."""
+    if not record.checked or record.status is None:
+        return ()
+    code, channel = record.code or notice.code, record.channel or notice.channel
+    inspected = AccountInspected(
+        user_id=record.user_id,
+        status=record.status,
+        code=code,
+        channel=channel,
+        content=record.content,
+        checked_at=record.created_at,
+    )
+    ban = BanSynced(
+        user_id=record.user_id,
+        status=record.status,
+        origin="detection",
+        since=record.since,
+        until=record.until,
+        channel=channel,
+        transfer_status=record.transfer_status,
+        code=code,
+    )
+    return (
+        Emit(f"inspected/{index}", "account.inspected", record.user_id, inspected),
+        Emit(f"ban/{index}", "account.ban.synced", record.user_id, ban),
+    )
+
+
+def _push(index: int, channel: Literal["email", "user"], recipient: str, notice: DetectionNoticed) -> Emit:
+    request = PushRequested(channel=channel, recipient=recipient, title=notice.title, content=notice.content)
+    return Emit(f"push/{channel}/{index}", "push.requested", recipient, request)
+
+
+def _to_reader(notice: DetectionNoticed) -> tuple[Emit, ...]:
+    reader = notice.receive_user_id
+    if reader is None:
+        return ()
+    raised = NoticeRaised(user_id=reader, title=notice.title, content=notice.content, detection=notice.code)
+    return (_push(0, "user", reader, notice), Emit("notice", "notice.raised", reader, raised))
