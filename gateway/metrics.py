@@ -1,0 +1,35 @@
+"""What the gateway reports. `system` and `operation` are those declared; `outcome` is ok or a refusal's reason."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter(
+    "fanfold_gateway_requests_total",
+    "Requests answered; a rise of broker_away or store_away means a server is away, of internal a defect",
+    ["system", "operation", "outcome"],
+)
+REQUEST_SECONDS = Histogram(
+    "fanfold_gateway_request_duration_seconds",
+    "From a request's headers to its answer; a rise means a slow broker or store",
+    ["system", "operation"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+BODY_BYTES = Histogram(
+    "fanfold_gateway_request_body_bytes",
+    "Size of the bodies read",
+    ["system"],
+    buckets=(64, 256, 1024, 4096, 16384, 65536, 262144, 1048576),
+)
+REPEATS = Counter(
+    "fanfold_gateway_repeats_total",
+    "Requests sent again and answered from memory, nothing published; a rise means clients that time out",
+    ["system"],
+)
+IN_FLIGHT = Gauge("fanfold_gateway_requests_in_flight", "Requests being worked on; a rise means answers are slow")
+CONNECTIONS = Gauge("fanfold_gateway_connections", "Open connections, idle ones too")
+MALFORMED = Counter(
+    "fanfold_gateway_malformed_requests_total", "Connections that did not speak HTTP, answered 400 and closed"
+)
+HALF_OPEN = Counter(
+    "fanfold_gateway_half_open_total",
+    "Connections cut because no request came in time; a rise means an attack or a broken client",
+)
