@@ -79,11 +79,20 @@ class AllRefused(Refused):
         self.results = results
 
 
+class Accepts(msgspec.Struct, frozen=True):
+    """What a type's events must look like."""
+
+    payload: Typed
+    key: str | None
+
+
 class Intake:
     """Makes events out of calls, by the types that a caller may send."""
 
     def __init__(self, catalogue: Mapping[str, EventType]) -> None:
-        self._types = {name: Typed(kind.payload) for name, kind in catalogue.items() if not kind.internal}
+        self._types = {
+            name: Accepts(Typed(kind.payload), kind.key) for name, kind in catalogue.items() if not kind.internal
+        }
 
     async def publish_events(self, call: Call) -> Reply:
         match content_mode(call.headers.get("Content-Type")):
@@ -149,13 +158,13 @@ class Intake:
     def _event(self, sent: Attributes, data: Any, encoded: bytes, call: Call) -> Event:
         if sent.specversion != "1.0":
             _refuse_attribute("specversion", "only 1.0 is understood")
-        payload = self._types.get(sent.type or "")
-        if payload is None:
+        accepts = self._types.get(sent.type or "")
+        if accepts is None:
             _refuse_attribute("type", "is missing, or not one of those that can be sent here")
         if sent.source == EMITTED_BY:
             _refuse_attribute("source", f"{EMITTED_BY!r} is Fanfold's own")
         try:
-            payload.validate(data)
+            payload = accepts.payload.validate(data)
         except Refused as refused:
             raise Refused("bad_field", f"data: {refused}") from None
         trace = parse_traceparent(sent.traceparent) if sent.traceparent else None
@@ -163,7 +172,7 @@ class Intake:
             id=_present("id", sent.id),
             source=_present("source", sent.source),
             type=_present("type", sent.type),
-            subject=_present("subject", sent.subject),
+            subject=_subject(sent.subject, accepts.key, payload),
             time=_time(sent.time, call.received_at),
             data=encoded,
             traceparent=trace.parent if trace else call.traceparent,
@@ -191,6 +200,16 @@ def _present(name: str, value: str | None) -> str:
     if _CONTROL.search(value):
         _refuse_attribute(name, "has control characters")
     return value
+
+
+def _subject(sent: str | None, key: str | None, payload: Any) -> str:
+    """The subject, which is the partition key: taken from the payload where that holds it."""
+    if key is None:
+        return _present("subject", sent)
+    # Another subject would put one document's events on two partitions, where nothing keeps their order.
+    if sent is not None and sent != getattr(payload, key):
+        _refuse_attribute("subject", f"differs from data.{key}; leave it out")
+    return _present(f"data.{key}", getattr(payload, key))
 
 
 def _time(text: str | None, received_at: datetime) -> datetime:

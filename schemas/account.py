@@ -135,13 +135,22 @@ class CodeSubmitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EVENT_TYPES = (
-    EventType("account.session.changed", SessionChanged, "An account went on or offline"),
-    EventType("account.profiled", AccountProfiled, "Details of the person behind an account became known"),
-    EventType("account.ban.synced", BanSynced, "An account was banned or found in order"),
-    EventType("account.ban.expired", BanExpired, "The end of a ban was reached"),
-    EventType("account.inspected", AccountInspected, "A check of an account succeeded"),
-    EventType("account.qr.requested", QrRequested, "A login by QR code was asked for"),
-    EventType("account.linkers.requested", LinkersRequested, "The contacts of a chat user are to be synchronised"),
+    EventType("account.session.changed", SessionChanged, "An account went on or offline", key="user_id"),
+    EventType(
+        "account.profiled", AccountProfiled, "Details of the person behind an account became known", key="user_id"
+    ),
+    EventType("account.ban.synced", BanSynced, "An account was banned or found in order", key="user_id"),
+    EventType("account.ban.expired", BanExpired, "The end of a ban was reached", key="user_id", internal=True),
+    EventType("account.inspected", AccountInspected, "A check of an account succeeded", key="user_id"),
+    EventType("account.qr.requested", QrRequested, "A login by QR code was asked for", key="user_id"),
+    EventType(
+        "account.linkers.requested",
+        LinkersRequested,
+        "The contacts of a chat user are to be synchronised",
+        key="chat_user_id",
+    ),
 )
 
-CODE_EVENT_TYPES = (EventType("account.code.submitted", CodeSubmitted, "A login's verification code was handed in"),)
+CODE_EVENT_TYPES = (
+    EventType("account.code.submitted", CodeSubmitted, "A login's verification code was handed in", key="user_id"),
+)

@@ -9,5 +9,7 @@ class EventType(msgspec.Struct, frozen=True):
     name: str
     payload: type[msgspec.Struct]
     summary: str
+    key: str | None = None
+    """Field of the payload that the subject repeats; None where only the sender knows the subject."""
     internal: bool = False
     """Published by Fanfold alone: `POST /events` refuses it."""

@@ -65,10 +65,10 @@ class AffiliationNamed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EVENT_TYPES = (
-    EventType("customer.synced", CustomerSynced, "A customer as now known"),
-    EventType("seat.synced", SeatSynced, "A seat as now known"),
-    EventType("seat.assigned", SeatAssigned, "A seat took up or left the chat with a customer"),
-    EventType("transfer.changed", TransferChanged, "A customer's transfer started or finished"),
-    EventType("keyword.synced", KeywordSynced, "A re-offer keyword is in use or no more"),
-    EventType("affiliation.named", AffiliationNamed, "An affiliation code has a name"),
+    EventType("customer.synced", CustomerSynced, "A customer as now known", key="customer_id"),
+    EventType("seat.synced", SeatSynced, "A seat as now known", key="user_id"),
+    EventType("seat.assigned", SeatAssigned, "A seat took up or left the chat with a customer", key="customer_id"),
+    EventType("transfer.changed", TransferChanged, "A customer's transfer started or finished", key="transfer_id"),
+    EventType("keyword.synced", KeywordSynced, "A re-offer keyword is in use or no more", key="keyword"),
+    EventType("affiliation.named", AffiliationNamed, "An affiliation code has a name", key="ascription"),
 )

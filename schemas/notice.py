@@ -16,4 +16,4 @@ class NoticeRaised(msgspec.Struct, frozen=True, kw_only=True):
     """The task number of the check it is about."""
 
 
-EVENT_TYPES = (EventType("notice.raised", NoticeRaised, "A notice was put into a user's inbox"),)
+EVENT_TYPES = (EventType("notice.raised", NoticeRaised, "A notice was put into a user's inbox", key="user_id"),)

@@ -17,4 +17,4 @@ class PushRequested(msgspec.Struct, frozen=True, kw_only=True):
     content: LongText | None = None
 
 
-EVENT_TYPES = (EventType("push.requested", PushRequested, "Something is to be sent to somebody"),)
+EVENT_TYPES = (EventType("push.requested", PushRequested, "Something is to be sent to somebody", key="recipient"),)
