@@ -6,12 +6,24 @@ silently ignored costs more than a start that fails.
 
 import os
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -51,6 +63,8 @@ class MongoSettings(Part):
     """Database that holds all documents."""
     timeout_seconds: float = Field(default=5.0, gt=0)
     """How long an operation looks for a server before it counts as away."""
+    parallel_writes: int = Field(default=8, ge=1)
+    """Bulk writes a worker has under way at once: more for a store with many cores, 2 for the embedded one."""
 
 
 class GatewaySettings(Part):
@@ -116,9 +130,9 @@ class EventsSettings(Part):
 
 
 class FolderSettings(Part):
-    batch_records: int = Field(default=2_000, ge=1)
+    batch_records: int = Field(default=5_000, ge=1)
     """Records of one partition taken at once. More merge better; fewer make a repeat shorter."""
-    fetch_bytes: int = Field(default=1024 * 1024, ge=1024)
+    fetch_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
     """Most that is fetched ahead of one partition: the bound on memory, times the partitions held."""
     stuck_after_seconds: float = Field(default=60.0, gt=0)
     """A partition with lag whose position has not moved for so long, without an error, restarts the consumer."""
@@ -152,6 +166,16 @@ class LogSettings(Part):
     """JSON lines; left out: on a terminal readable, otherwise JSON."""
 
 
+class Environment(EnvSettingsSource):
+    """The environment; a value that should be JSON and is not fails with its own name, together with the rest."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_nested_delimiter="__", toml_file=FILE, extra="forbid", frozen=True
@@ -176,21 +200,44 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, Environment(settings_cls), TomlConfigSettingsSource(settings_cls)
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _refuse_unknown_variables(cls, values: object) -> object:
-        # pydantic-settings looks only for the names it knows, so a misspelt part would go unseen.
-        parts = {name.upper() for name in cls.model_fields}
-        unknown = sorted(
-            name
-            for name in os.environ
-            if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX).partition("__")[0] not in parts
-        )
-        if unknown:
-            raise ValueError(f"unknown environment variables: {', '.join(unknown)}")
-        return values
+    def _refuse_unknown_variables(cls, values: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        mistakes = [
+            InitErrorDetails(type=PydanticCustomError("unknown_variable", "no such setting"), loc=(name,), input=None)
+            for name in unknown_variables()
+        ]
+        try:
+            settings = validate(values)
+        except ValidationError as error:
+            mistakes += [_again(details) for details in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, mistakes) from None
+        if mistakes:
+            raise ValidationError.from_exception_data(cls.__name__, mistakes)
+        return settings
+
+
+def _again(details: ErrorDetails) -> InitErrorDetails:
+    """A mistake that was found, to be raised once more beside others."""
+    again = InitErrorDetails(type=details["type"], loc=details["loc"], input=details["input"])
+    if "ctx" in details:
+        again["ctx"] = details["ctx"]
+    return again
+
+
+def unknown_variables() -> list[str]:
+    """Names in our part of the environment that set nothing.
+
+    pydantic-settings looks only for the names it knows, so a misspelt part would go unseen.
+    """
+    parts = {name.upper() for name in Settings.model_fields}
+    return sorted(
+        name
+        for name in os.environ
+        if name.startswith(ENV_PREFIX) and name.removeprefix(ENV_PREFIX).partition("__")[0] not in parts
+    )
 
 
 def load() -> Settings:
