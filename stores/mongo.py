@@ -4,13 +4,13 @@ Writes are acknowledged by the majority and journaled: an offset is committed on
 the strength of them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from pymongo import AsyncMongoClient, InsertOne, UpdateOne, WriteConcern
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
     AutoReconnect,
@@ -36,8 +36,9 @@ DUPLICATE_KEY = 11000
 class MongoStore:
     """The three operations of `stores.store.Store` on a MongoDB database."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, parallel_writes: int) -> None:
         self._database = database
+        self._turns = asyncio.Semaphore(parallel_writes)
 
     async def insert_facts(self, collection: str, facts: Sequence[FactDocument]) -> dict[str, Origin]:
         recorded_at = datetime.now(UTC)
@@ -52,7 +53,7 @@ class MongoStore:
             )
             for fact in facts
         ]
-        duplicates = await _bulk(self._database[collection], inserts)
+        duplicates = await self._bulk(collection, inserts)
         if not duplicates:
             return {}
         ids = [facts[index].id for index in duplicates]
@@ -61,8 +62,8 @@ class MongoStore:
             return {found["_id"]: Origin(**found["origin"]) async for found in cursor}
 
     async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
-        return await _bulk(
-            self._database[collection],
+        return await self._bulk(
+            collection,
             [UpdateOne(fence_filter(update), to_operators(update), upsert=True) for update in updates],
         )
 
@@ -70,6 +71,26 @@ class MongoStore:
         with translated():
             result = await self._database[collection].update_one(fence_filter(update), to_operators(update))
             return result.matched_count == 1
+
+    async def _bulk(self, collection: str, writes: Sequence[InsertOne[Document] | UpdateOne]) -> list[int]:
+        """Unordered; returns the indexes that met a duplicate key, ascending."""
+        try:
+            with translated():
+                async with self._turns:
+                    await self._database[collection].bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            return _duplicates(collection, error)
+        return []
+
+
+def _duplicates(collection: str, error: BulkWriteError) -> list[int]:
+    """Raises RuntimeError for any other kind: without the documents, which the driver's error carries along."""
+    for other in error.details["writeErrors"]:
+        if other["code"] != DUPLICATE_KEY:
+            raise RuntimeError(f"{collection}: error {other['code']}: {other['errmsg'][:200]}") from None
+    if concern := error.details.get("writeConcernErrors"):
+        raise StoreAway(f"{collection}: {concern[0]}") from None
+    return sorted(duplicate["index"] for duplicate in error.details["writeErrors"])
 
 
 def fence_filter(update: Fenced) -> Document:
@@ -101,21 +122,6 @@ def _operator(effect: FieldEffect) -> tuple[str, Any]:
         case Latest():
             # Documents compare field by field in order, so {at, seq, v} is a last-writer register.
             return "$max", effect.register
-
-
-async def _bulk(collection: AsyncCollection[Document], writes: Sequence[Any]) -> list[int]:
-    """Unordered; returns the indexes that met a duplicate key, ascending."""
-    try:
-        with translated():
-            await collection.bulk_write(writes, ordered=False)
-    except BulkWriteError as error:
-        others = [e for e in error.details["writeErrors"] if e["code"] != DUPLICATE_KEY]
-        if others:
-            raise
-        if error.details.get("writeConcernErrors"):
-            raise StoreAway(f"{collection.name}: {error.details['writeConcernErrors'][0]}") from error
-        return sorted(e["index"] for e in error.details["writeErrors"])
-    return []
 
 
 @contextmanager

@@ -70,13 +70,14 @@ async def run_folder(settings: Settings, stop: asyncio.Event, health: Health) ->
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
+        store = MongoStore(database, settings.mongo.parallel_writes)
         health.problem("folder", "starting")
         while not stop.is_set():
             try:
                 async with AsyncExitStack() as attempt:
                     cluster = await attempt.enter_async_context(open_cluster(settings.kafka))
                     consumer = await attempt.enter_async_context(open_consumer(settings.kafka, settings.folder))
-                    folder = Folder(consumer, cluster, MongoStore(database), publisher, settings.folder, health)
+                    folder = Folder(consumer, cluster, store, publisher, settings.folder, health)
                     await folder.run(stop)
             except* (Stuck, LogReplaced, BrokerAway, KafkaError) as group:
                 reason = type(group.exceptions[0]).__name__
