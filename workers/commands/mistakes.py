@@ -22,7 +22,8 @@ def describe(error: ValidationError) -> list[str]:
 
 def _line(kind: str, loc: Sequence[str | int], message: str) -> str:
     if kind == "unknown_variable":
-        return f"{loc[0]}: {NO_SUCH_SETTING}{_meant(str(loc[0]).removeprefix(ENV_PREFIX), _variables(), shown_as=ENV_PREFIX)}"
+        meant = _meant(str(loc[0]).removeprefix(ENV_PREFIX), _variables(), shown_as=ENV_PREFIX)
+        return f"{loc[0]}: {NO_SUCH_SETTING}{meant}"
     place = _place(loc)
     if kind == "extra_forbidden":
         return f"{place}: {NO_SUCH_SETTING}{_meant(str(loc[-1]), _names_beside(loc))}"
