@@ -1,0 +1,94 @@
+"""Every collection, once: its name and its indexes.
+
+`fanfold up`, `fanfold topics sync` and `fanfold doctor` read this table; queries
+in `stores/` name no collection that is not in it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from handlers import accounts, detections, directory, letters, notices, pushes
+from handlers.outcome import SEEN
+from stores.mongo import Database, translated
+
+LEASES = "leases"
+REMEMBERED = timedelta(days=30)
+"""How long a fact without a lasting document is recognised when it comes again."""
+
+
+class Index(msgspec.Struct, frozen=True):
+    """`keys` are (field, direction); an index is known by its name, which says its fields."""
+
+    keys: tuple[tuple[str, int], ...]
+    expires_after: timedelta | None = None
+    only_where: dict[str, Any] | None = None
+    sparse: bool = False
+
+    @property
+    def name(self) -> str:
+        return "_".join(f"{field}_{direction}" for field, direction in self.keys)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        options: dict[str, Any] = {"name": self.name}
+        if self.expires_after is not None:
+            options["expireAfterSeconds"] = int(self.expires_after.total_seconds())
+        if self.only_where is not None:
+            options["partialFilterExpression"] = self.only_where
+        if self.sparse:
+            options["sparse"] = True
+        return options
+
+
+_EXPIRING = Index((("recorded_at", 1),), expires_after=REMEMBERED)
+
+COLLECTIONS: dict[str, tuple[Index, ...]] = {
+    SEEN: (_EXPIRING,),
+    accounts.ACCOUNTS: (
+        # The clock looks for the next end; nearly no account is banned.
+        Index((("ban.v.until", 1),), only_where={"ban.v.status": 2}),
+        Index((("profile.chat_user_id.v", 1),), sparse=True),
+        Index((("settings.main_user_id", 1),), sparse=True),
+    ),
+    accounts.LOGIN_LOG: (Index((("user_id", 1), ("at", -1))), Index((("at", -1),))),
+    accounts.QR_REQUESTS: (_EXPIRING, Index((("user_id", 1), ("at", -1)))),
+    accounts.LINKER_REQUESTS: (_EXPIRING,),
+    detections.DETECTIONS: (Index((("at", -1),)),),
+    pushes.PUSHES: (Index((("recipient", 1), ("requested_at", -1))),),
+    notices.NOTICES: (Index((("user_id", 1), ("at", -1))),),
+    notices.INBOXES: (),
+    directory.CUSTOMERS: (Index((("state.v.name", 1),)), Index((("state.v.external_user_id", 1),), sparse=True)),
+    directory.SEATS: (Index((("state.v.phone", 1),), sparse=True), Index((("state.v.name", 1),))),
+    directory.CHATS: (Index((("customer_id", 1),)),),
+    directory.TRANSFERS: (Index((("state.v.user_id", 1), ("state.v.in_progress", 1))),),
+    directory.KEYWORDS: (),
+    directory.AFFILIATIONS: (),
+    letters.COLLECTION: (Index((("state", 1), ("at", -1))),),
+    LEASES: (),
+}
+
+
+async def ensure_indexes(database: Database) -> list[str]:
+    """Create what is missing; returns `collection.index` of each. Safe to repeat. Raises StoreAway."""
+    missing = await _missing(database)
+    for collection, index in missing:
+        with translated():
+            await database[collection].create_index(list(index.keys), **index.options)
+    return [f"{collection}.{index.name}" for collection, index in missing]
+
+
+async def missing_indexes(database: Database) -> list[str]:
+    """`collection.index` of each that is declared and not there. Raises StoreAway."""
+    return [f"{collection}.{index.name}" for collection, index in await _missing(database)]
+
+
+async def _missing(database: Database) -> list[tuple[str, Index]]:
+    missing = []
+    for collection, indexes in COLLECTIONS.items():
+        if indexes:
+            with translated():
+                present = await database[collection].index_information()
+            missing += [(collection, index) for index in indexes if index.name not in present]
+    return missing
