@@ -135,14 +135,14 @@ class CodeSubmitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EVENT_TYPES = (
-    EventType("account.session.changed", SessionChanged, "An account went on or offline", key="user_id", key="user_id"),
+    EventType("account.session.changed", SessionChanged, "An account went on or offline", key="user_id"),
     EventType(
         "account.profiled", AccountProfiled, "Details of the person behind an account became known", key="user_id"
     ),
-    EventType("account.ban.synced", BanSynced, "An account was banned or found in order", key="user_id", key="user_id"),
+    EventType("account.ban.synced", BanSynced, "An account was banned or found in order", key="user_id"),
     EventType("account.ban.expired", BanExpired, "The end of a ban was reached", key="user_id", internal=True),
-    EventType("account.inspected", AccountInspected, "A check of an account succeeded", key="user_id", key="user_id"),
-    EventType("account.qr.requested", QrRequested, "A login by QR code was asked for", key="user_id", key="user_id"),
+    EventType("account.inspected", AccountInspected, "A check of an account succeeded", key="user_id"),
+    EventType("account.qr.requested", QrRequested, "A login by QR code was asked for", key="user_id"),
     EventType(
         "account.linkers.requested",
         LinkersRequested,
@@ -152,11 +152,5 @@ EVENT_TYPES = (
 )
 
 CODE_EVENT_TYPES = (
-    EventType(
-        "account.code.submitted",
-        CodeSubmitted,
-        "A login's verification code was handed in",
-        key="user_id",
-        key="user_id",
-    ),
+    EventType("account.code.submitted", CodeSubmitted, "A login's verification code was handed in", key="user_id"),
 )
