@@ -27,7 +27,7 @@ def letter_for(poisoned: Poisoned, log: LogId) -> Event:
         detail=poisoned.detail[:MAX_DETAIL_CHARS],
         key=_base64(record.key),
         value=_base64(record.value),
-        headers=tuple((name, b64encode(value or b"").decode()) for name, value in record.headers),
+        headers=tuple((name, _base64(value)) for name, value in record.headers),
     )
     return Event(
         id=f"{log.fence}@{record.offset}",

@@ -18,7 +18,7 @@ class DeadLettered(msgspec.Struct, frozen=True):
     detail: str
     key: str | None
     value: str | None
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str | None], ...]
 
 
 EVENT_TYPES = (
