@@ -1,0 +1,123 @@
+"""The gateway's HTTP server: routes of all systems, limits on connections, an orderly stop."""
+
+import asyncio
+import logging
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from weakref import WeakKeyDictionary
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
+
+from config.settings import GatewaySettings
+from gateway import metrics
+from gateway.docs import add_docs
+from gateway.health import add_health
+from gateway.pipeline import Handler, Publishes, Services, build_handler, build_refusal
+from gateway.system import System
+
+KEEPALIVE_SECONDS = 75.0
+"""An idle connection is kept a little longer than the 60 s of the usual proxies, which then close it first."""
+
+WATCH_SECONDS = 1.0
+BACKLOG = 1024
+
+
+def build_app(
+    limits: GatewaySettings, systems: Iterable[System], publisher: Publishes, problems: Callable[[], Mapping[str, str]]
+) -> web.Application:
+    """All systems' routes and Fanfold's own. `problems` names what keeps the process from being ready."""
+    systems = tuple(systems)
+    services = Services(publisher, limits)
+    metrics.IN_FLIGHT.set_function(lambda: services.in_flight)
+    app = web.Application(client_max_size=limits.body_bytes)
+    add_health(app, problems)
+    add_docs(app, systems)
+    for system in systems:
+        _add_operations(app, system, services)
+    for system in systems:
+        if system.prefix:
+            unknown = build_refusal(system, "not_found", "no such path")
+            app.router.add_route("*", system.prefix + "{rest:.*}", unknown)
+    return app
+
+
+def _add_operations(app: web.Application, system: System, services: Services) -> None:
+    methods: dict[str, dict[str, Handler]] = {}
+    for operation in system.operations:
+        handler = build_handler(system, operation, services)
+        methods.setdefault(operation.path, {})[operation.method] = handler
+        if operation.method == "GET":
+            methods[operation.path]["HEAD"] = handler
+    for path, handlers in methods.items():
+        for method, handler in handlers.items():
+            app.router.add_route(method, path, handler)
+        allowed = ", ".join(sorted(handlers))
+        wrong_method = build_refusal(system, "method_not_allowed", f"this path takes {allowed}", {"Allow": allowed})
+        app.router.add_route("*", path, wrong_method)
+
+
+@asynccontextmanager
+async def serving(app: web.Application, limits: GatewaySettings) -> AsyncIterator[int]:
+    """The app on its port, which is yielded. On leaving: no new connections, then what is in flight is finished."""
+    allow_many_connections()
+    logger = logging.getLogger("gateway.http")
+    logger.addFilter(_count_malformed)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=logger,
+        keepalive_timeout=KEEPALIVE_SECONDS,
+        shutdown_timeout=limits.drain_seconds,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, limits.host, limits.port, backlog=BACKLOG)
+        await site.start()
+        watcher = asyncio.create_task(_cut_half_open(runner, limits.body_timeout_seconds), name="half-open")
+        try:
+            yield runner.addresses[0][1]
+        finally:
+            watcher.cancel()
+    finally:
+        await runner.cleanup()
+
+
+async def _cut_half_open(runner: web.AppRunner, seconds: float) -> None:
+    """Close connections on which no request's headers have come in time.
+
+    aiohttp has one timer for that and for idle connections, and a browser or proxy
+    needs the longer one.
+    """
+    since: WeakKeyDictionary[RequestHandler, float] = WeakKeyDictionary()
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        if runner.server is None:
+            return
+        now = time.monotonic()
+        connections = list(runner.server.connections)
+        metrics.CONNECTIONS.set(len(connections))
+        for connection in connections:
+            # Counted by aiohttp's parser, once a request's headers are complete; it has no public name.
+            if connection._request_count == 0 and now - since.setdefault(connection, now) >= seconds:
+                metrics.HALF_OPEN.inc()
+                connection.force_close()
+
+
+def allow_many_connections() -> None:
+    """Take all file descriptors that the system grants: the usual soft limit of 1024 is soon half-open connections."""
+    if sys.platform != "win32":
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _count_malformed(record: logging.LogRecord) -> bool:
+    """What does not speak HTTP is counted, not logged: aiohttp's line quotes what was sent, tokens included."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        metrics.MALFORMED.inc()
+        return False
+    return True
