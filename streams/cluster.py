@@ -1,5 +1,6 @@
 """The Kafka cluster as an operator sees it: topics, their identities, groups and lag."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 
@@ -14,6 +15,8 @@ from config.topics import MAX_RECORD_BYTES, Topic
 from schemas.errors import BrokerAway
 from schemas.events import LogId
 from streams.topic_ids import topic_ids
+
+VISIBLE_SECONDS = 10.0
 
 
 class Lag(msgspec.Struct, frozen=True):
@@ -65,7 +68,17 @@ class Cluster:
         missing = sorted(wanted.keys() - await self.creations(wanted))
         if missing:
             await self._create([(name, wanted[name]) for name in missing])
+            await self._wait_visible(missing)
         return missing
+
+    async def _wait_visible(self, topics: Sequence[str]) -> None:
+        """Return once the broker shows the topics: Apache Kafka acknowledges a creation before it knows of it."""
+        try:
+            async with asyncio.timeout(VISIBLE_SECONDS):
+                while set(topics) - (await self.creations(topics)).keys():  # noqa: ASYNC110 - nothing tells us
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise BrokerAway(f"topics were created but not shown within {VISIBLE_SECONDS:g} s") from None
 
     async def _create(self, topics: Sequence[tuple[str, Topic]]) -> None:
         new = [
