@@ -8,6 +8,7 @@ Chosen by environment, and taken out of it, for the settings refuse variables th
 What is not installed skips on a laptop, and fails where `CI` is set.
 """
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -22,6 +23,8 @@ from workers.embedded import secantus, tansu
 from workers.embedded.child import Command, running
 from workers.embedded.errors import NotInstalled
 from workers.embedded.ports import LOOPBACK, free_port
+from workers.gateway import open_gateway
+from workers.health import Health
 
 APACHE_KAFKA = os.environ.get("FANFOLD_TEST_KAFKA")
 STORE_PROGRAM = os.environ.get("FANFOLD_TEST_STORE")
@@ -101,6 +104,17 @@ async def database(settings: Settings) -> AsyncIterator[Database]:
     async with open_database(settings.mongo) as database:
         yield database
         await database.client.drop_database(database.name)
+
+
+@pytest.fixture
+async def gateway(settings: Settings, synced: tuple[Topic, ...], database: Database) -> AsyncIterator[str]:
+    """The address of a gateway of the test's own, ready to work."""
+    health = Health()
+    async with open_gateway(settings, health) as port:
+        async with asyncio.timeout(30):
+            while health.problems:  # noqa: ASYNC110 - a state that others post, not an event of ours
+                await asyncio.sleep(0.01)
+        yield f"http://{LOOPBACK}:{port}"
 
 
 def _installed(make, *args: object, **kwargs: object) -> Command:
