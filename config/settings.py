@@ -129,6 +129,11 @@ class EventsSettings(Part):
     """Bearer tokens that may publish CloudEvents at /events."""
 
 
+class OperatorsSettings(Part):
+    tokens: list[SecretStr] = Field(default_factory=list)
+    """Bearer tokens that may see, replay and discard dead letters at /dead-letters."""
+
+
 class FolderSettings(Part):
     batch_records: int = Field(default=5_000, ge=1)
     """Records of one partition taken at once. More merge better; fewer make a repeat shorter."""
@@ -187,6 +192,7 @@ class Settings(BaseSettings):
     metrics: MetricsSettings = MetricsSettings()
     chat: ChatSettings = ChatSettings()
     events: EventsSettings = EventsSettings()
+    operators: OperatorsSettings = OperatorsSettings()
     folder: FolderSettings = FolderSettings()
     clock: ClockSettings = ClockSettings()
     log: LogSettings = LogSettings()

@@ -2,9 +2,16 @@
 
 from config.settings import Settings
 from config.topics import EVENT_TYPES
+from gateway.dead_letters import dead_letters_system
 from gateway.events import events_system
 from gateway.system import System
+from stores.dead_letters import DeadLetters
+from stores.mongo import Database
+from streams.records import open_sender
 
 
-def systems(settings: Settings) -> tuple[System, ...]:
-    return (events_system(settings.events, EVENT_TYPES),)
+def systems(settings: Settings, database: Database) -> tuple[System, ...]:
+    return (
+        dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
+        events_system(settings.events, EVENT_TYPES),
+    )

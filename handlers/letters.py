@@ -1,13 +1,13 @@
 """Poison becomes a dead letter: an event like any other, folded into `dead_letters`."""
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 import msgspec
 
 from handlers.outcome import EMITTED_BY, Fact, Outcome
 from handlers.plan import Poisoned
 from schemas.cloudevents import produced_at
-from schemas.events import Event, LogId
+from schemas.events import Event, LogId, Record
 from schemas.letter import DeadLettered
 
 COLLECTION = "dead_letters"
@@ -44,5 +44,22 @@ def keep_letter(event: Event, letter: DeadLettered) -> Outcome:
     return Outcome(Fact(COLLECTION, {"state": "open", "at": event.time, "letter": msgspec.to_builtins(letter)}))
 
 
+def record_of(letter: DeadLettered) -> Record:
+    """The record that was set aside, as it was."""
+    return Record(
+        topic=letter.topic,
+        partition=letter.partition,
+        offset=letter.offset,
+        timestamp_ms=letter.timestamp_ms,
+        key=_bytes(letter.key),
+        value=_bytes(letter.value),
+        headers=tuple((name, _bytes(value)) for name, value in letter.headers),
+    )
+
+
 def _base64(data: bytes | None) -> str | None:
     return None if data is None else b64encode(data).decode()
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else b64decode(text)

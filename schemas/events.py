@@ -9,7 +9,7 @@ from datetime import datetime
 
 import msgspec
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):

@@ -113,16 +113,7 @@ class Publisher:
             await self._close()
 
     async def _open(self) -> None:
-        timeout_ms = int(self._settings.publish_timeout_seconds * 1000)
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap,
-            acks="all",
-            enable_idempotence=self._settings.idempotent,
-            request_timeout_ms=timeout_ms,
-            max_batch_size=MAX_RECORD_BYTES,
-            max_request_size=2 * MAX_RECORD_BYTES,
-            retry_backoff_ms=50,
-        )
+        producer = new_producer(self._settings)
         try:
             await producer.start()
         except (KafkaError, OSError) as error:
@@ -190,6 +181,19 @@ class Publisher:
         self._connected.clear()
         if producer is not None:
             await _discard(producer)
+
+
+def new_producer(settings: KafkaSettings) -> AIOKafkaProducer:
+    """A producer, not yet started, whose acknowledgement means that all replicas in sync have the record."""
+    return AIOKafkaProducer(
+        bootstrap_servers=settings.bootstrap,
+        acks="all",
+        enable_idempotence=settings.idempotent,
+        request_timeout_ms=int(settings.publish_timeout_seconds * 1000),
+        max_batch_size=MAX_RECORD_BYTES,
+        max_request_size=2 * MAX_RECORD_BYTES,
+        retry_backoff_ms=50,
+    )
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:

@@ -32,7 +32,7 @@ async def open_gateway(settings: Settings, health: Health) -> AsyncIterator[int]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
-        app = build_app(settings.gateway, systems(settings), publisher, lambda: health.problems)
+        app = build_app(settings.gateway, systems(settings, database), publisher, lambda: health.problems)
         watch = asyncio.create_task(watch_readiness(settings.kafka, publisher, database, health), name="readiness")
         stack.push_async_callback(_cancelled, watch)
         port = await stack.enter_async_context(serving(app, settings.gateway))
