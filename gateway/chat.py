@@ -21,14 +21,8 @@ from schemas import chat
 from stores.mongo import Database
 
 PREFIX = "/message/chat/"
+# A signature over the body is no scheme that OpenAPI knows; docs/chat.md explains it.
 SECURITY_SCHEMES = {
-    "signature": {
-        "type": "apiKey",
-        "in": "query",
-        "name": "signature",
-        "description": "Not a parameter: the body's `signature`, lower-case hex HMAC-SHA256 under the secret of "
-        "`secretId`, over the RFC 8785 canonical JSON of the body without `signature`.",
-    },
     "accessToken": {"type": "apiKey", "in": "query", "name": "accessToken"},
     "bearer": {"type": "http", "scheme": "bearer"},
 }
@@ -51,13 +45,11 @@ def chat_system(settings: ChatSettings, database: Database) -> System:
         def request_id(call: Call) -> str:
             return signed_id(operation_id, call.body)
 
-        return Operation(
-            operation_id, "POST", PREFIX + path, handle, by_signature, body, request_id, security=("signature",)
-        )
+        return Operation(operation_id, "POST", PREFIX + path, handle, by_signature, body, request_id)
 
     def signed(operation_id: str, path: str, handle: Handle, body: Body) -> Operation:
         """A signed question."""
-        return Operation(operation_id, "POST", PREFIX + path, handle, by_signature, body, security=("signature",))
+        return Operation(operation_id, "POST", PREFIX + path, handle, by_signature, body)
 
     def command(operation_id: str, path: str, handle: Handle, body: Body) -> Operation:
         """A call that is published; sent again under the same `Idempotency-Key`, it is answered as before."""

@@ -2,6 +2,7 @@
 
 from config.settings import Settings
 from config.topics import EVENT_TYPES
+from gateway.chat import chat_system
 from gateway.dead_letters import dead_letters_system
 from gateway.events import events_system
 from gateway.system import System
@@ -12,6 +13,7 @@ from streams.records import open_sender
 
 def systems(settings: Settings, database: Database) -> tuple[System, ...]:
     return (
+        chat_system(settings.chat, database),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
         events_system(settings.events, EVENT_TYPES),
     )
