@@ -14,7 +14,7 @@ from config.settings import KafkaSettings
 from config.topics import MAX_RECORD_BYTES, Topic
 from schemas.errors import BrokerAway
 from schemas.events import LogId
-from streams.topic_ids import topic_ids
+from streams.topic_ids import TopicFound, find_topics
 
 VISIBLE_SECONDS = 10.0
 
@@ -49,7 +49,12 @@ class Cluster:
 
     async def creations(self, topics: Iterable[str]) -> dict[str, str]:
         """Name to creation id, for those of the named topics that exist (names with prefix)."""
-        return await topic_ids(self._client, list(topics))
+        return {name: found.creation for name, found in (await find_topics(self._client, list(topics))).items()}
+
+    async def existing(self, topics: Sequence[Topic]) -> dict[Topic, TopicFound]:
+        """Those of the registry's topics that exist."""
+        names = {self._settings.prefix + topic.name: topic for topic in topics}
+        return {names[name]: found for name, found in (await find_topics(self._client, list(names))).items()}
 
     async def missing(self, topics: Sequence[Topic]) -> list[str]:
         names = [self._settings.prefix + topic.name for topic in topics]

@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import ClassVar
 from uuid import UUID
 
+import msgspec
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -110,16 +111,23 @@ class TopicIdRequest(Request[MetadataRequest_v12]):
         return request_struct_class([(bytes(16), name, {}) for name in self._topics], False, False, {})
 
 
-async def topic_ids(client: AIOKafkaClient, topics: list[str]) -> dict[str, str]:
-    """Creation ids (hex) of those topics that exist. Raises BrokerAway."""
+class TopicFound(msgspec.Struct, frozen=True):
+    """A topic that exists: its present creation's id (hex), and how many partitions it has."""
+
+    creation: str
+    partitions: int
+
+
+async def find_topics(client: AIOKafkaClient, topics: list[str]) -> dict[str, TopicFound]:
+    """Those of the named topics that exist. Raises BrokerAway."""
     try:
         response = await client.send(client.get_random_node(), TopicIdRequest(topics))
     except KafkaError as error:
         raise BrokerAway(f"topic ids: {error!r}") from error
     found = {}
-    for error_code, name, topic_id, *_ in response.topics:
+    for error_code, name, topic_id, _, partitions, *_ in response.topics:
         if error_code == 0:
-            found[name] = UUID(bytes=topic_id).hex
+            found[name] = TopicFound(UUID(bytes=topic_id).hex, len(partitions))
         elif for_code(error_code).__name__ != "UnknownTopicOrPartitionError":
             raise BrokerAway(f"topic {name}: {for_code(error_code).__name__}")
     return found
