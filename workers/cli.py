@@ -1,11 +1,15 @@
 """The command line `fanfold`. Every command imports what it needs when it runs: `--help` stays quick."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
+
+if TYPE_CHECKING:
+    from config.settings import Settings
 
 app = typer.Typer(
     help="API calls and callbacks become Kafka events, folded exactly once into MongoDB documents.",
@@ -13,11 +17,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+topics = typer.Typer(help="The topics of the registry.", no_args_is_help=True)
+app.add_typer(topics, name="topics")
+dead_letters = typer.Typer(
+    help="Records that could not be folded: look at them, replay, discard.", no_args_is_help=True
+)
+app.add_typer(dead_letters, name="dead-letters")
+
+T = TypeVar("T")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Letters, as `list` shows them.")]
+Reason = Annotated[str | None, typer.Option(help="Only letters of this reason.")]
+TopicName = Annotated[str | None, typer.Option("--topic", help="Only letters from this topic, by its name in Kafka.")]
+All = Annotated[bool, typer.Option("--all", help="All open letters, or those that --reason and --topic choose.")]
 
 
 class Broker(StrEnum):
     tansu = "tansu"
     apache = "apache"
+
+
+class LetterState(StrEnum):
+    open = "open"
+    replayed = "replayed"
+    discarded = "discarded"
 
 
 class WorkerName(StrEnum):
@@ -26,25 +49,168 @@ class WorkerName(StrEnum):
 
 
 @app.command()
+def up(
+    port: Annotated[int, typer.Option(help="Port of the HTTP APIs.")] = 8080,
+    metrics_port: Annotated[int, typer.Option(help="Port of /metrics, /healthz and /readyz.")] = 9400,
+    data: Annotated[Path, typer.Option(help="Folder of everything that is kept.")] = Path("var"),
+    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep nothing.")] = False,
+    broker: Annotated[
+        Broker, typer.Option(help="Which broker to start: Tansu keeps its log in memory, Apache Kafka under --data.")
+    ] = Broker.tansu,
+    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Use this broker; start none.")] = None,
+    mongo: Annotated[str | None, typer.Option(metavar="URI", help="Use this store; start none.")] = None,
+) -> None:
+    """Run everything on this machine, until Ctrl-C or SIGTERM."""
+    from workers.up import UpOptions
+    from workers.up import up as run_up
+
+    _settings()
+    options = UpOptions(
+        port=port,
+        metrics_port=metrics_port,
+        data=data,
+        ephemeral=ephemeral,
+        broker=broker.value,
+        kafka=kafka,
+        mongo=mongo,
+    )
+    sys.exit(_run(run_up(options)))
+
+
+@app.command()
 def gateway() -> None:
     """Run the HTTP gateway."""
-    from workers.commands.console import settings
-
-    effective = settings()
     from workers.commands import process
 
+    effective = _settings()
     process.gateway(effective)
 
 
 @app.command()
 def worker(names: Annotated[list[WorkerName], typer.Argument(help="Which to run, together in one process.")]) -> None:
     """Run workers: [b]folder[/] folds events into documents, [b]clock[/] does what is due at a time."""
-    from workers.commands.console import settings
-
-    effective = settings()
     from workers.commands import process
 
+    effective = _settings()
     process.worker(effective, dict.fromkeys(name.value for name in names))
+
+
+@topics.command("sync")
+def sync_topics() -> None:
+    """Create the topics and the store's indexes that are missing. Safe to repeat."""
+    from workers.commands.topics import sync
+
+    effective = _settings()
+    _run(sync(effective))
+
+
+@topics.command("list")
+def list_topics(as_json: Json = False) -> None:
+    """Show every topic: its key, partitions, retention, events, and whether Kafka has it."""
+    from workers.commands.topics import show_topics
+
+    effective = _settings()
+    _run(show_topics(effective, as_json=as_json))
+
+
+@app.command()
+def lag(as_json: Json = False) -> None:
+    """Show how many events each partition still has to fold."""
+    from workers.commands.topics import show_lag
+
+    effective = _settings()
+    _run(show_lag(effective, as_json=as_json))
+
+
+@dead_letters.command("list")
+def list_letters(
+    state: Annotated[LetterState | None, typer.Option(help="Only letters in this state.")] = None,
+    reason: Reason = None,
+    topic: TopicName = None,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Start behind this letter.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many to show.")] = 50,
+    as_json: Json = False,
+) -> None:
+    """List dead letters, newest first."""
+    from stores.dead_letters import State, Which
+    from workers.commands.letters import show_list
+
+    effective = _settings()
+    which = Which(State(state.value) if state else None, reason, topic)
+    _run(show_list(effective, which, after=after, limit=limit, as_json=as_json))
+
+
+@dead_letters.command("show")
+def show_letter(
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help="The letter, as `list` shows it.")],
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter whole: where the record came from, what is in it, what went wrong."""
+    from workers.commands.letters import show_one
+
+    effective = _settings()
+    _run(show_one(effective, letter_id, as_json=as_json))
+
+
+@dead_letters.command("replay")
+def replay_letters(ids: Ids = None, everything: All = False, reason: Reason = None, topic: TopicName = None) -> None:
+    """Put records back into their topics as they were; an event that was folded already does not count again."""
+    from stores.dead_letters import Which
+    from workers.commands.letters import check_choice, replay
+
+    effective = _settings()
+    which = check_choice(ids or [], everything, Which(reason=reason, topic=topic))
+    _run(replay(effective, ids or [], which))
+
+
+@dead_letters.command("discard")
+def discard_letters(ids: Ids = None, everything: All = False, reason: Reason = None, topic: TopicName = None) -> None:
+    """Close dead letters without putting their records back."""
+    from stores.dead_letters import Which
+    from workers.commands.letters import check_choice, discard
+
+    effective = _settings()
+    which = check_choice(ids or [], everything, Which(reason=reason, topic=topic))
+    _run(discard(effective, ids or [], which))
+
+
+@app.command()
+def sign(
+    secret_id: Annotated[
+        str | None, typer.Option(help="Whose key signs; left out: the body's secretId, or the first.")
+    ] = None,
+) -> None:
+    """Sign a JSON body from standard input for the chat API.
+
+    fanfold sign < body.json | curl -d @- -H 'Content-Type: application/json' http://127.0.0.1:8080/message/chat/...
+    """
+    from datetime import UTC, datetime
+
+    from workers.commands import signing
+
+    secrets = _settings().chat.secrets
+    typer.echo(signing.sign(sys.stdin.buffer.read(), secrets, secret_id, datetime.now(UTC)))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Show the effective settings, check everything they point to, and say what to do about what is wrong."""
+    from workers.commands.doctoring import report
+
+    effective = _settings()
+    _run(report(effective, as_json=as_json))
+
+
+def _settings() -> "Settings":
+    from workers.commands.console import settings
+
+    return settings()
+
+
+def _run(main: Coroutine[Any, Any, T]) -> T:
+    from workers.commands.process import run_loop
+
+    return run_loop(main)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """How the commands speak to people: results on standard output, what went wrong on standard error."""
 
+import os
 import sys
 from typing import Any, NoReturn
 
@@ -16,9 +17,14 @@ MISUSED = 2
 """Exit status where the command line or the settings are mistaken."""
 
 
+WIDE = 200
+"""Columns for a reader that is no terminal: ids are not cut for it."""
+
+
 def out() -> Console:
     """Where results go. Made on each call: standard output may have been replaced."""
-    return Console(highlight=False)
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(highlight=False, width=width)
 
 
 def say(sentence: str) -> None:
