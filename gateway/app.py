@@ -3,11 +3,9 @@
 import asyncio
 import logging
 import resource
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from weakref import WeakKeyDictionary
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -15,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from config.settings import GatewaySettings
 from gateway import metrics
+from gateway.background import background
 from gateway.docs import add_docs
 from gateway.health import add_health
 from gateway.pipeline import Handler, Publishes, Services, build_handler, build_refusal
@@ -25,6 +24,7 @@ KEEPALIVE_SECONDS = 75.0
 
 WATCH_SECONDS = 1.0
 BACKLOG = 1024
+OPEN_FILES = 65_536
 
 
 def build_app(
@@ -78,11 +78,8 @@ async def serving(app: web.Application, limits: GatewaySettings) -> AsyncIterato
     try:
         site = web.TCPSite(runner, limits.host, limits.port, backlog=BACKLOG)
         await site.start()
-        watcher = asyncio.create_task(_cut_half_open(runner, limits.body_timeout_seconds), name="half-open")
-        try:
+        async with background(_cut_half_open(runner, limits.body_timeout_seconds), "half-open connections"):
             yield runner.addresses[0][1]
-        finally:
-            watcher.cancel()
     finally:
         await runner.cleanup()
 
@@ -93,26 +90,25 @@ async def _cut_half_open(runner: web.AppRunner, seconds: float) -> None:
     aiohttp has one timer for that and for idle connections, and a browser or proxy
     needs the longer one.
     """
-    since: WeakKeyDictionary[RequestHandler, float] = WeakKeyDictionary()
-    while True:
-        await asyncio.sleep(WATCH_SECONDS)
-        if runner.server is None:
-            return
+    since: dict[RequestHandler, float] = {}
+    while runner.server is not None:
         now = time.monotonic()
-        connections = list(runner.server.connections)
-        metrics.CONNECTIONS.set(len(connections))
-        for connection in connections:
-            # Counted by aiohttp's parser, once a request's headers are complete; it has no public name.
-            if connection._request_count == 0 and now - since.setdefault(connection, now) >= seconds:
+        since = {connection: since.get(connection, now) for connection in runner.server.connections}
+        metrics.CONNECTIONS.set(len(since))
+        for connection, opened in since.items():
+            # Counted by aiohttp once a request's headers are complete; it has no public name.
+            if connection._request_count == 0 and now - opened >= seconds:
                 metrics.HALF_OPEN.inc()
                 connection.force_close()
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 def allow_many_connections() -> None:
-    """Take all file descriptors that the system grants: the usual soft limit of 1024 is soon half-open connections."""
-    if sys.platform != "win32":
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    """Raise the soft limit on open files, usually 1024: that many half-open connections are soon made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _count_malformed(record: logging.LogRecord) -> bool:

@@ -110,11 +110,25 @@ class Typed:
     def validate(self, value: Any) -> Any:
         """The typed value. Refuses with bad_field, naming the field; extra fields are left out."""
         try:
+            typed = msgspec.convert(value, self._kind, strict=True)
             if self._free_form:
-                check_free_form(value)
-            return msgspec.convert(value, self._kind, strict=True)
+                check_free_parts(typed)
+            return typed
         except (ValueError, msgspec.MsgspecError) as error:
             raise Refused("bad_field", str(error)) from None
+
+
+def check_free_parts(value: Any) -> None:
+    """Raise ValueError where a key that the sender chose cannot be one of a document."""
+    match value:
+        case msgspec.Struct():
+            for field in value.__struct_fields__:
+                check_free_parts(getattr(value, field))
+        case list() | tuple():
+            for inner in value:
+                check_free_parts(inner)
+        case dict():
+            check_free_form(value)
 
 
 def holds_free_form(kind: msgspec.inspect.Type, seen: frozenset[type] = frozenset()) -> bool:

@@ -8,6 +8,7 @@ import structlog
 
 from config.settings import Settings
 from gateway.app import build_app, serving
+from gateway.background import background
 from gateway.health import watch_readiness
 from gateway.systems import systems
 from stores.mongo import open_database
@@ -33,15 +34,8 @@ async def open_gateway(settings: Settings, health: Health) -> AsyncIterator[int]
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
         app = build_app(settings.gateway, systems(settings, database), publisher, lambda: health.problems)
-        watch = asyncio.create_task(watch_readiness(settings.kafka, publisher, database, health), name="readiness")
-        stack.push_async_callback(_cancelled, watch)
+        watch = watch_readiness(settings.kafka, publisher, database, health)
+        await stack.enter_async_context(background(watch, "readiness"))
         port = await stack.enter_async_context(serving(app, settings.gateway))
         log.info("gateway_ready", host=settings.gateway.host, port=port)
         yield port
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task])
-    if not task.cancelled() and (error := task.exception()) is not None:
-        raise error
