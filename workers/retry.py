@@ -30,7 +30,7 @@ class Patience:
         """The step's result, repeated for as long as it raises Transient. Anything else passes through."""
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(Transient),
-            wait=wait_exponential_jitter(initial=0.1, max=5, jitter=0.1),
+            wait=wait_exponential_jitter(multiplier=0.1, max=5, jitter=0.1),
             before_sleep=self._tell,
             sleep=self.sleep,
         )
