@@ -10,12 +10,8 @@ from workers.embedded.child import Command
 from workers.embedded.errors import NotInstalled
 from workers.embedded.ports import LOOPBACK, answers
 
-SETTINGS = {
-    "FANFOLD_KAFKA__IDEMPOTENT": "false",
-    # Joining a group takes about half of this here, and nobody else waits for the partitions.
-    "FANFOLD_KAFKA__SESSION_TIMEOUT_SECONDS": "2",
-}
-"""What a client of it must be told."""
+SESSION_SECONDS = 2.0
+"""What clients should take for a session: joining a group takes about half of it here."""
 
 
 def command(port: int, output: Path | None = None) -> Command:
