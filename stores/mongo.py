@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
+from bson.int64 import Int64
 from pymongo import AsyncMongoClient, InsertOne, UpdateOne, WriteConcern
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
@@ -31,6 +33,18 @@ from stores.store import FactDocument, Fenced
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
 DUPLICATE_KEY = 11000
+
+
+class _PlainInteger(TypeDecoder):
+    """64-bit integers as `int`: the driver's own subclass of it is refused by the JSON encoder."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: int) -> int:
+        return int(value)
+
+
+CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC, type_registry=TypeRegistry([_PlainInteger()]))
 
 
 class MongoStore:
@@ -130,11 +144,16 @@ def translated() -> Iterator[None]:
     try:
         yield
     except (ConnectionFailure, AutoReconnect, ExecutionTimeout, WaitQueueTimeoutError, WriteConcernError) as error:
-        raise StoreAway(f"{type(error).__name__}: {str(error)[:200]}") from error
+        raise StoreAway(_brief(error)) from error
     except PyMongoError as error:
         if error.has_error_label("RetryableWriteError") or error.has_error_label("TransientTransactionError"):
-            raise StoreAway(f"{type(error).__name__}: {str(error)[:200]}") from error
+            raise StoreAway(_brief(error)) from error
         raise
+
+
+def _brief(error: PyMongoError) -> str:
+    """What the driver says, without the dump of settings and topology that follows it."""
+    return f"{type(error).__name__}: {str(error).partition(' (configured timeouts')[0][:200]}"
 
 
 @asynccontextmanager
@@ -143,13 +162,13 @@ async def open_database(settings: MongoSettings) -> AsyncIterator[Database]:
     milliseconds = int(settings.timeout_seconds * 1000)
     client: AsyncMongoClient[Document] = AsyncMongoClient(
         settings.uri.get_secret_value(),
-        tz_aware=True,
-        tzinfo=UTC,
         serverSelectionTimeoutMS=milliseconds,
         connectTimeoutMS=milliseconds,
         appname="fanfold",
     )
     try:
-        yield client.get_database(settings.database, write_concern=WriteConcern(w="majority", j=True))
+        yield client.get_database(
+            settings.database, codec_options=CODEC, write_concern=WriteConcern(w="majority", j=True)
+        )
     finally:
         await client.close()

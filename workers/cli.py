@@ -101,7 +101,7 @@ def sync_topics() -> None:
     from workers.commands.topics import sync
 
     effective = _settings()
-    _run(sync(effective))
+    _run_quietly(sync(effective))
 
 
 @topics.command("list")
@@ -110,7 +110,7 @@ def list_topics(as_json: Json = False) -> None:
     from workers.commands.topics import show_topics
 
     effective = _settings()
-    _run(show_topics(effective, as_json=as_json))
+    _run_quietly(show_topics(effective, as_json=as_json))
 
 
 @app.command()
@@ -119,7 +119,7 @@ def lag(as_json: Json = False) -> None:
     from workers.commands.topics import show_lag
 
     effective = _settings()
-    _run(show_lag(effective, as_json=as_json))
+    _run_quietly(show_lag(effective, as_json=as_json))
 
 
 @dead_letters.command("list")
@@ -137,7 +137,7 @@ def list_letters(
 
     effective = _settings()
     which = Which(State(state.value) if state else None, reason, topic)
-    _run(show_list(effective, which, after=after, limit=limit, as_json=as_json))
+    _run_quietly(show_list(effective, which, after=after, limit=limit, as_json=as_json))
 
 
 @dead_letters.command("show")
@@ -149,7 +149,7 @@ def show_letter(
     from workers.commands.letters import show_one
 
     effective = _settings()
-    _run(show_one(effective, letter_id, as_json=as_json))
+    _run_quietly(show_one(effective, letter_id, as_json=as_json))
 
 
 @dead_letters.command("replay")
@@ -160,7 +160,7 @@ def replay_letters(ids: Ids = None, everything: All = False, reason: Reason = No
 
     effective = _settings()
     which = check_choice(ids or [], everything, Which(reason=reason, topic=topic))
-    _run(replay(effective, ids or [], which))
+    _run_quietly(replay(effective, ids or [], which))
 
 
 @dead_letters.command("discard")
@@ -171,7 +171,7 @@ def discard_letters(ids: Ids = None, everything: All = False, reason: Reason = N
 
     effective = _settings()
     which = check_choice(ids or [], everything, Which(reason=reason, topic=topic))
-    _run(discard(effective, ids or [], which))
+    _run_quietly(discard(effective, ids or [], which))
 
 
 @app.command()
@@ -198,7 +198,7 @@ def doctor(as_json: Json = False) -> None:
     from workers.commands.doctoring import report
 
     effective = _settings()
-    _run(report(effective, as_json=as_json))
+    _run_quietly(report(effective, as_json=as_json))
 
 
 def _settings() -> "Settings":
@@ -213,16 +213,24 @@ def _run(main: Coroutine[Any, Any, T]) -> T:
     return run_loop(main)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command. What went wrong on purpose is one sentence and status 1; a bug is a traceback."""
-    from schemas.errors import FanfoldError
-    from workers.embedded.errors import CannotStart
+def _run_quietly(main: Coroutine[Any, Any, None]) -> None:
+    from workers.commands.console import quiet
 
+    quiet()
+    _run(main)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command. What goes wrong without a bug is one sentence; a bug is a traceback."""
     try:
         app(arguments)
-    except (FanfoldError, CannotStart) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(1)
+    except Exception as error:
+        from workers.commands.console import say, told
+
+        if (sentence := told(error)) is None:
+            raise
+        say(sentence[0])
+        sys.exit(sentence[1])
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import msgspec
 from aiokafka.errors import KafkaError
+from pymongo.errors import OperationFailure
 
 from config.settings import KafkaSettings, Settings
 from config.topics import TOPICS, Topic
@@ -91,7 +92,7 @@ async def examine_broker(kafka: KafkaSettings) -> list[Finding]:
                 findings.append(await examine_group(cluster, kafka))
             return findings
     except BrokerAway as away:
-        return [wrong("broker", str(away), "start Kafka, or set FANFOLD_KAFKA__BOOTSTRAP to where it is")]
+        return [wrong("broker", f"away: {away}", "start Kafka, or set FANFOLD_KAFKA__BOOTSTRAP to where it is")]
 
 
 async def examine_producer(kafka: KafkaSettings) -> Finding:
@@ -142,13 +143,17 @@ async def examine_store(settings: Settings) -> list[Finding]:
                 await examine_letters(database),
             ]
         except StoreAway as away:
-            return [wrong("store", str(away), "start MongoDB, or set FANFOLD_MONGO__URI to where it is")]
+            return [wrong("store", f"away: {away}", "start MongoDB, or set FANFOLD_MONGO__URI to where it is")]
+        except OperationFailure as refusal:
+            return [
+                wrong("store", f"refuses: {refusal.details or refusal}"[:300], "see the user in FANFOLD_MONGO__URI")
+            ]
 
 
 async def examine_server(database: Database) -> list[Finding]:
     with translated():
         asked_at = datetime.now(UTC)
-        hello = await database.client.admin.command("hello")
+        hello = await database.client.admin.command("hello", codec_options=database.codec_options)
         answered_at = datetime.now(UTC)
         version = (await database.client.admin.command("buildInfo"))["version"]
     if "setName" in hello or hello.get("msg") == "isdbgrid":
@@ -163,9 +168,8 @@ async def examine_server(database: Database) -> list[Finding]:
 def examine_clock(asked_at: datetime, answered_at: datetime, there: datetime) -> Finding:
     """The other clock's distance from ours, as far as the time of asking lets us tell."""
     skew = max(asked_at - there, there - answered_at, timedelta())
-    text = f"differs from the store's by {skew.total_seconds():.1f} s or less"
     if skew < SKEW_NOTABLE:
-        return ok("clock", f"{text} than {SKEW_NOTABLE.total_seconds():g} s" if not skew else text)
+        return ok("clock", "agrees with the store's" if not skew else f"{skew.total_seconds():.1f} s from the store's")
     verdict = Verdict.WRONG if skew >= SKEW_WRONG else Verdict.NOTE
     return Finding("clock", verdict, f"differs from the store's by {skew.total_seconds():.0f} s", "run NTP on both")
 

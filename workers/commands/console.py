@@ -1,15 +1,19 @@
 """How the commands speak to people: results on standard output, what went wrong on standard error."""
 
+import logging
 import os
 import sys
 from typing import Any, NoReturn
 
 import orjson
+import structlog
 from pydantic import ValidationError
 from rich.console import Console
 
 from config.settings import Settings, load
+from schemas.errors import BrokerAway, FanfoldError, StoreAway
 from workers.commands.mistakes import describe
+from workers.embedded.errors import CannotStart
 
 WRONG = 1
 """Exit status where something is wrong or away."""
@@ -19,6 +23,9 @@ MISUSED = 2
 
 WIDE = 200
 """Columns for a reader that is no terminal: ids are not cut for it."""
+
+REFUSED_BY_MONGODB = (13, 18)
+"""Codes for: not authorised, wrong user or password."""
 
 
 def out() -> Console:
@@ -36,6 +43,30 @@ def fail(sentence: str, status: int = WRONG) -> NoReturn:
     """Say one sentence and end with the status."""
     say(sentence)
     raise SystemExit(status)
+
+
+def told(error: Exception) -> tuple[str, int] | None:
+    """The sentence and the exit status for what goes wrong without a bug; None for a bug."""
+    from pymongo.errors import ConfigurationError, OperationFailure
+
+    match error:
+        case BrokerAway():
+            return f"Kafka is away: {error}", WRONG
+        case StoreAway():
+            return f"MongoDB is away: {error}", WRONG
+        case FanfoldError() | CannotStart():
+            return str(error), WRONG
+        case ConfigurationError():
+            return f"mongo.uri (FANFOLD_MONGO__URI): {error}", MISUSED
+        case OperationFailure() if error.code in REFUSED_BY_MONGODB:
+            return f"MongoDB refuses: {error.details or error}", WRONG
+    return None
+
+
+def quiet() -> None:
+    """Keep libraries and our own parts from logging: a command's result says what went wrong."""
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 def settings() -> Settings:
