@@ -44,9 +44,10 @@ class AddToSet(msgspec.Struct, frozen=True):
 class Latest(msgspec.Struct, frozen=True):
     """A value ordered by event time: for what two streams, or late senders, may set.
 
-    The field becomes a register `{at, seq, v}`. The greater (at, seq) wins, so the
+    The field becomes a register `{at, seq, v}`. The greater (at, seq, v) wins, so the
     order of arrival does not matter. `seq` orders what has the same time; left out,
-    it is the log's order (`stamp`).
+    it is the log's order (`stamp`). Two partitions may still agree on both: then the
+    value decides, in MongoDB's order of values.
     """
 
     at: datetime
@@ -61,6 +62,7 @@ class Latest(msgspec.Struct, frozen=True):
 
 FieldEffect = Inc | Set | Max | Min | AddToSet | Latest
 Change = Mapping[str, FieldEffect]
+Rank = tuple[int, Any]
 
 
 class Effect(msgspec.Struct, frozen=True):
@@ -91,7 +93,7 @@ def merge(a: FieldEffect, b: FieldEffect) -> FieldEffect:
         case AddToSet(x), AddToSet(y):
             return AddToSet(_union(x, y))
         case Latest(), Latest():
-            return b if _order(b) >= _order(a) else a
+            return b if _wins(b, a) else a
     raise IncompatibleEffectsError(f"{a!r} then {b!r}")
 
 
@@ -121,7 +123,8 @@ def apply(effect: FieldEffect, value: Any = ABSENT) -> Any:
         case AddToSet(members):
             return list(_union(() if value is ABSENT else tuple(value), members))
         case Latest():
-            return effect.register if value is ABSENT or _order(effect) >= (value["at"], value["seq"]) else value
+            stays = value is not ABSENT and not _wins(effect, Latest(value["at"], value["v"], value["seq"]))
+            return value if stays else effect.register
 
 
 def stamp(change: Change, offset: int) -> Change:
@@ -141,13 +144,38 @@ def _stamped(effect: Latest, offset: int) -> Latest:
     return Latest(to_millisecond(effect.at), effect.value, 2 * offset if effect.seq is None else effect.seq)
 
 
+def _wins(effect: Latest, other: Latest) -> bool:
+    order, others = _order(effect), _order(other)
+    return order > others or (order == others and _rank(effect.value) >= _rank(other.value))
+
+
 def _order(effect: Latest) -> tuple[datetime, int]:
     return effect.at, effect.seq if effect.seq is not None else -1
 
 
 def _union(a: tuple[Any, ...], b: tuple[Any, ...]) -> tuple[Any, ...]:
-    members = list(a)
-    for member in b:
-        if member not in members:
-            members.append(member)
-    return tuple(members)
+    # Told apart by rank: to Python, unlike MongoDB, True is 1 and the order of an object's fields nothing.
+    members: dict[Rank, Any] = {}
+    for member in (*a, *b):
+        members.setdefault(_rank(member), member)
+    return tuple(members.values())
+
+
+def _rank(value: Any) -> Rank:
+    """A key that sorts values as MongoDB does: by kind, then by value (BSON comparison order)."""
+    match value:
+        case None:
+            return 0, 0
+        case bool():
+            return 5, value
+        case int() | float():
+            return 1, value
+        case str():
+            return 2, value
+        case dict():
+            return 3, tuple((_rank(inner)[0], name, _rank(inner)) for name, inner in value.items())
+        case list() | tuple():
+            return 4, tuple(_rank(inner) for inner in value)
+        case datetime():
+            return 6, to_millisecond(value)
+    raise TypeError(f"no place for a {type(value).__name__} in the order of values")
