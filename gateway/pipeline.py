@@ -79,7 +79,7 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
         gauges.body_bytes.observe(len(body))
         call = to_call(request, trace, body)
         if body_type is not None:
-            if not system.any_content_type:
+            if body and not system.any_content_type:
                 require_json(request)
             call.raw = decode_object(body)
         operation.authenticate(call)
