@@ -53,13 +53,13 @@ class ChatApi:
         return await self.send(path, body, params={"accessToken": TOKEN, **query})
 
     def signed(self, body: dict[str, Any], **fields: Any) -> dict[str, Any]:
-        """The body with the five fields; `fields` replaces any of them but the signature."""
+        """The body with the five fields; those in `body` and `fields` come before ours, but for the signature."""
         whole = {
-            **body,
             "timestamp": int(time.time() * 1000),
             "nonce": 7,
             "secretId": SECRET_ID,
             "requestSeq": f"{self._run}-{next(self._seq)}",
+            **body,
             **fields,
         }
         return {**whole, "signature": signature_of(whole, SECRET)}
