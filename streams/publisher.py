@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import msgspec
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from config.settings import KafkaSettings
 from config.topics import MAX_RECORD_BYTES, topic_of
@@ -31,12 +33,51 @@ REOPEN_SECONDS = 0.5
 """Pause between attempts to reach a broker that is away."""
 
 
-class Flight:
-    """Events that travel together, and the one future that all their senders await."""
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
+    """An event as a record: encoded where it was published, so that one that cannot be is its sender's error alone."""
 
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    topic: str
+    partition: int
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+class Flight:
+    """Records that travel together, and the callers that wait for them.
+
+    One timer for all of them, from the first that boards: nobody waits longer.
+    """
+
+    def __init__(self, patience_seconds: float) -> None:
+        self.records: list[Outgoing] = []
+        self.over = False
+        self._callers: list[asyncio.Future[None]] = []
+        late = BrokerAway(f"no acknowledgement in {patience_seconds} s")
+        self._timer = asyncio.get_running_loop().call_later(patience_seconds, self.fail, late)
+
+    def board(self, records: Sequence[Outgoing]) -> asyncio.Future[None]:
+        """Each caller gets a future of its own: one that gives up cancels nothing for the others."""
+        self.records.extend(records)
+        caller: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._callers.append(caller)
+        return caller
+
+    def land(self) -> None:
+        self._end()
+        for caller in self._callers:
+            if not caller.done():
+                caller.set_result(None)
+
+    def fail(self, error: BrokerAway) -> None:
+        self._end()
+        for caller in self._callers:
+            if not caller.done():
+                caller.set_exception(error)
+
+    def _end(self) -> None:
+        self.over = True
+        self._timer.cancel()
 
 
 class Publisher:
@@ -72,21 +113,26 @@ class Publisher:
         """Return when all of them are acknowledged. Raises BrokerAway; then some may have been written."""
         if not events:
             return
+        if self._runner.done():
+            self._runner.result()  # raises what ended it, if that was a bug
         if self._producer is None or self._stopping:
             raise BrokerAway("no connection to Kafka")
-        flight = self._boarding
-        if flight is None:
-            flight = self._boarding = Flight()
-            self._work.set()
-        if len(flight.events) + len(events) > MAX_WAITING:
+        records = [self._outgoing(event) for event in events]
+        flight = self._boarding or self._new_flight()
+        if len(flight.records) + len(records) > MAX_WAITING:
             raise BrokerAway(f"{MAX_WAITING} events are waiting for Kafka already")
-        flight.events.extend(events)
-        try:
-            async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                # Shielded: one caller that gives up must not cancel the flight of the others.
-                await asyncio.shield(flight.acknowledged)
-        except TimeoutError:
-            raise BrokerAway(f"no acknowledgement in {self._settings.publish_timeout_seconds} s") from None
+        await flight.board(records)
+
+    def _outgoing(self, event: Event) -> Outgoing:
+        topic = topic_of(event.type)
+        key = event.subject.encode()
+        partition = partition_for(key, topic.partitions)
+        return Outgoing(self._settings.prefix + topic.name, partition, key, event.data, encode_headers(event))
+
+    def _new_flight(self) -> Flight:
+        self._boarding = Flight(self._settings.publish_timeout_seconds)
+        self._work.set()
+        return self._boarding
 
     async def wait_connected(self) -> None:
         """Return once the first connection stands (at start, before work is taken on)."""
@@ -103,13 +149,13 @@ class Publisher:
                 await self._work.wait()
                 self._work.clear()
                 flight, self._boarding = self._boarding, None
-                if flight is not None:
+                if flight is not None and not flight.over:
                     await self._fly(self._producer, flight)
                 elif self._stopping:
                     break
         finally:
             if self._boarding is not None:
-                _fail(self._boarding, BrokerAway("the publisher has stopped"))
+                self._boarding.fail(BrokerAway("the publisher has stopped"))
             await self._close()
 
     async def _open(self) -> None:
@@ -133,46 +179,42 @@ class Publisher:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(self._settings.publish_timeout_seconds):
-                await self._send(producer, flight.events)
+                await self._send(producer, flight.records)
         except (KafkaError, OSError, TimeoutError) as error:
             metrics.PUBLISH_FAILURES.inc()
-            log.warning("publish_failed", events=len(flight.events), error=repr(error))
+            log.warning("publish_failed", events=len(flight.records), error=repr(error))
             failure = BrokerAway(f"publish failed: {error!r}")
-            _fail(flight, failure)
+            flight.fail(failure)
             boarding, self._boarding = self._boarding, None
             if boarding is not None:
-                _fail(boarding, failure)
+                boarding.fail(failure)
             # An expired batch leaves a gap in an idempotent producer's sequence: start a new one.
             await self._close()
             return
         metrics.PUBLISH_SECONDS.observe(time.perf_counter() - started)
-        metrics.PUBLISHED.inc(len(flight.events))
-        metrics.FLIGHT_EVENTS.observe(len(flight.events))
-        if not flight.acknowledged.done():
-            flight.acknowledged.set_result(None)
+        metrics.PUBLISHED.inc(len(flight.records))
+        metrics.FLIGHT_EVENTS.observe(len(flight.records))
+        flight.land()
 
-    async def _send(self, producer: AIOKafkaProducer, events: Iterable[Event]) -> None:
-        by_partition: dict[tuple[str, int], list[Event]] = {}
-        for event in events:
-            topic = topic_of(event.type)
-            partition = partition_for(event.subject.encode(), topic.partitions)
-            by_partition.setdefault((self._settings.prefix + topic.name, partition), []).append(event)
+    async def _send(self, producer: AIOKafkaProducer, records: Iterable[Outgoing]) -> None:
+        by_partition: dict[tuple[str, int], list[Outgoing]] = {}
+        for record in records:
+            by_partition.setdefault((record.topic, record.partition), []).append(record)
         acks: list[asyncio.Future[object]] = []
-        for (topic_name, partition), waiting in by_partition.items():
-            acks += await self._submit(producer, topic_name, partition, waiting)
+        for (topic, partition), waiting in by_partition.items():
+            acks += await self._submit(producer, topic, partition, waiting)
         await asyncio.gather(*acks)
 
     async def _submit(
-        self, producer: AIOKafkaProducer, topic: str, partition: int, events: Sequence[Event]
+        self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Outgoing]
     ) -> list[asyncio.Future[object]]:
         acks = []
         batch = producer.create_batch()
-        for event in events:
-            key, headers = event.subject.encode(), encode_headers(event)
-            if batch.append(key=key, value=event.data, timestamp=None, headers=headers) is None:
+        for record in records:
+            if not _append(batch, record):
                 acks.append(await producer.send_batch(batch, topic, partition=partition))
                 batch = producer.create_batch()
-                batch.append(key=key, value=event.data, timestamp=None, headers=headers)
+                _append(batch, record)  # the first of a batch is taken whatever its size
         acks.append(await producer.send_batch(batch, topic, partition=partition))
         return acks
 
@@ -205,11 +247,9 @@ async def _discard(producer: AIOKafkaProducer) -> None:
         log.debug("producer_close_failed", error=repr(error))
 
 
-def _fail(flight: Flight, error: BrokerAway) -> None:
-    if not flight.acknowledged.done():
-        flight.acknowledged.set_exception(error)
-        # Every caller may have given up already; then nobody else retrieves it.
-        flight.acknowledged.exception()
+def _append(batch: BatchBuilder, record: Outgoing) -> bool:
+    """False: the batch is full."""
+    return batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers) is not None
 
 
 @lru_cache(maxsize=65_536)

@@ -1,0 +1,169 @@
+"""A load over keep-alive connections, as a process of its own: one request under way per connection.
+
+Run as `python -m bench.load KIND PORT CONNECTIONS SECONDS RUN`; prints one line of JSON. A
+client library would cost more than the server under test, so requests are bytes and
+answers are only counted.
+"""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import msgspec
+import uvloop
+
+from gateway.chat_auth import signature_of
+
+WARM_UP_SECONDS = 1.0
+SIGNED_A_SECOND = 20_000
+"""Signed calls are made beforehand, for each is new; more than any server here answers."""
+ACCOUNTS = 500
+BODY = {
+    "userId": "",
+    "userName": "Someone",
+    "requestId": "request-1",
+    "onOffline": 0,
+    "corpId": "corp-1",
+    "corpName": "A Corporation",
+    "loginType": 1,
+    "name": "Li",
+    "realName": "Li Lei",
+    "email": "li@example.com",
+    "mobile": "13800000000",
+}
+DATA = {
+    "user_id": "",
+    "online": True,
+    "cause": "callback",
+    "user_name": "Someone",
+    "request_id": "request-1",
+    "corp_id": "corp-1",
+    "corp_name": "A Corporation",
+    "name": "Li",
+    "real_name": "Li Lei",
+    "email": "li@example.com",
+    "mobile": "13800000000",
+}
+
+
+class Measured(msgspec.Struct):
+    """Times are seconds; `refused` counts answers other than success."""
+
+    requests: int
+    warm_up: int
+    """Requests before the measured ones."""
+    seconds: float
+    p50: float
+    p99: float
+    refused: int
+
+
+def events(run: str) -> Iterator[bytes]:
+    """A CloudEvent in binary mode each, from one of a few hundred accounts."""
+    for number in itertools.count():
+        user_id = f"account-{number % ACCOUNTS}"
+        body = msgspec.json.encode(DATA | {"user_id": user_id})
+        yield (
+            b"POST /events HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer bench\r\n"
+            b"Content-Type: application/json\r\nce-specversion: 1.0\r\nce-source: bench\r\n"
+            b"ce-type: account.session.changed\r\nce-id: %s-%d\r\nce-subject: %s\r\nContent-Length: %d\r\n\r\n%s"
+            % (run.encode(), number, user_id.encode(), len(body), body)
+        )
+
+
+def callbacks(run: str, count: int) -> Iterator[bytes]:
+    """A signed login callback each."""
+    now = int(time.time() * 1000)
+    made = []
+    for number in range(count):
+        unsigned = BODY | {
+            "userId": f"account-{number % ACCOUNTS}",
+            "timestamp": now,
+            "nonce": number,
+            "secretId": "bench",
+            "requestSeq": f"{run}-{number}",
+        }
+        body = msgspec.json.encode(unsigned | {"signature": signature_of(unsigned, "bench-secret")})
+        made.append(
+            b"POST /message/chat/loginCallBack HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+    return iter(made)
+
+
+class Connection(asyncio.Protocol):
+    """Sends a request, waits for its answer, sends the next."""
+
+    def __init__(self, next_request: Callable[[], bytes], report: Callable[[float, int], None]) -> None:
+        self._next_request = next_request
+        self._report = report
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]
+        self._send()
+
+    def _send(self) -> None:
+        self._sent_at = time.perf_counter()
+        self._transport.write(self._next_request())
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lowered = head.lower()
+        start = lowered.index(b"content-length:") + 15
+        end = lowered.find(b"\r\n", start)
+        if len(body) < int(lowered[start : end if end > 0 else None]):
+            return
+        self._received = b""
+        self._report(time.perf_counter() - self._sent_at, int(head[9:12]))
+        self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if error is not None:
+            raise error
+
+
+async def measure(port: int, connections: int, seconds: float, requests: Iterator[bytes]) -> Measured:
+    loop = asyncio.get_running_loop()
+    latencies: list[float] = []
+    warm_up = refused = 0
+    warm_at = time.perf_counter() + WARM_UP_SECONDS
+
+    def report(latency: float, status: int) -> None:
+        nonlocal refused, warm_up
+        if time.perf_counter() >= warm_at:
+            latencies.append(latency)
+            refused += status not in (200, 202)
+        else:
+            warm_up += 1
+
+    opened = [
+        await loop.create_connection(lambda: Connection(lambda: next(requests), report), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
+    await asyncio.sleep(WARM_UP_SECONDS + seconds)
+    elapsed = time.perf_counter() - warm_at
+    for transport, _ in opened:
+        transport.abort()
+    latencies.sort()
+    return Measured(
+        len(latencies), warm_up, elapsed, latencies[len(latencies) // 2], latencies[len(latencies) * 99 // 100], refused
+    )
+
+
+def main(kind: str, port: str, connections: str, seconds: str, run: str) -> None:
+    if kind == "callbacks":
+        requests = callbacks(run, int((float(seconds) + WARM_UP_SECONDS) * SIGNED_A_SECOND))
+    else:
+        requests = events(run)
+    measured = uvloop.run(measure(int(port), int(connections), float(seconds), requests))
+    sys.stdout.buffer.write(msgspec.json.encode(measured) + b"\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:6])
