@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: install check test demo clean
+.PHONY: install check test demo simulate clean
 
 install: $(STAMP)
 
@@ -21,6 +21,11 @@ check: install
 
 test: check
 	$(BIN)/pytest
+
+# Exactly once in a simulated world: SEEDS=100000 for a long run, SEED=123 for one run again.
+SEEDS ?= 20000
+simulate: install
+	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 clean:
 	rm -rf .venv build dist var *.egg-info
