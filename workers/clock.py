@@ -54,10 +54,13 @@ async def run_clock(settings: Settings, stop: asyncio.Event, health: Health) -> 
 class Clock:
     """Publishes what is due, while it leads."""
 
-    def __init__(self, database: Database, publisher: Publishes, lease: Lease) -> None:
+    def __init__(
+        self, database: Database, publisher: Publishes, lease: Lease, repeat_seconds: float = REPEAT_SECONDS
+    ) -> None:
         self._database = database
         self._publisher = publisher
         self._lease = lease
+        self._repeat_seconds = repeat_seconds
         self._published: dict[str, float] = {}
         self._led = False
 
@@ -96,7 +99,7 @@ class Clock:
         return len(events)
 
     def _forget_old(self) -> None:
-        oldest = time.monotonic() - REPEAT_SECONDS
+        oldest = time.monotonic() - self._repeat_seconds
         self._published = {key: at for key, at in self._published.items() if at > oldest}
 
 
