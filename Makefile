@@ -27,5 +27,16 @@ SEEDS ?= 20000
 simulate: install
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
+# Claims about speed, each a command that prints ratios within one run.
+BENCH_STAMP := .venv/.bench-installed
+$(BENCH_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
+	touch $@
+
+.PHONY: bench-folder
+bench-folder: $(BENCH_STAMP)
+	$(BIN)/python -m bench.folder
+	$(BIN)/python -m bench.folder --backlog 1000000
+
 clean:
 	rm -rf .venv build dist var *.egg-info

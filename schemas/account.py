@@ -28,7 +28,7 @@ class AccountStatus(IntEnum):
     ENABLED = 1
 
 
-class SessionChanged(msgspec.Struct, frozen=True, kw_only=True):
+class SessionChanged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An account went on or offline. Fields of the profile that the sender left out stay as they are known."""
 
     user_id: Key
@@ -49,7 +49,7 @@ class SessionChanged(msgspec.Struct, frozen=True, kw_only=True):
     seat_no: Text | None = None
 
 
-class AccountProfiled(msgspec.Struct, frozen=True, kw_only=True):
+class AccountProfiled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of a person behind an account and no call of the chat API brings."""
 
     user_id: Key

@@ -96,9 +96,12 @@ def overridden(options: UpOptions, given: Settings, token_key: str) -> Overrides
         if "session_timeout_seconds" not in given.kafka.model_fields_set:
             broker = tansu if options.broker == "tansu" else apache
             kafka["session_timeout_seconds"] = broker.SESSION_SECONDS
+    mongo: dict[str, Any] = {"uri": options.mongo or secantus.uri(free_port())}
+    if options.mongo is None:
+        mongo["parallel_writes"] = secantus.PARALLEL_WRITES
     return {
         "kafka": kafka,
-        "mongo": {"uri": options.mongo or secantus.uri(free_port())},
+        "mongo": mongo,
         "gateway": {"port": options.port},
         "metrics": {"port": options.metrics_port},
         "chat": {"token_key": token_key},

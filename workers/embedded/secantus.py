@@ -10,6 +10,8 @@ from workers.embedded.ports import LOOPBACK, answers
 
 PROGRAM = "secantusd-py"
 IN_MEMORY = ":memory:"
+PARALLEL_WRITES = 1
+"""What its clients set `mongo.parallel_writes` to: it runs on one core, and takes turns better than it shares."""
 
 
 def command(port: int, storage: Path | None, *, program: str | None = None, output: Path | None = None) -> Command:
