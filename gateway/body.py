@@ -1,7 +1,6 @@
 """A request's body: read within its limits, decoded, and only what can be kept."""
 
 import asyncio
-import re
 from typing import Any
 
 import msgspec
@@ -12,8 +11,9 @@ from aiohttp.web_protocol import RequestPayloadError
 from schemas.errors import Refused
 from schemas.numbers import MAX_DEPTH, check_free_form
 
-# What an ordinary body does not hold: an escaped NUL, an integer that may be past 64 bits.
-_SUSPICIOUS = re.compile(rb"\\u0000|[0-9]{19}")
+_DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0000000000")
+_LONG_NUMBER = b"0" * 19
+"""An integer past 64 bits has at least 19 digits."""
 
 
 async def read_body(request: web.BaseRequest, limit_bytes: int, timeout_seconds: float) -> bytes:
@@ -69,9 +69,18 @@ def decode_json(body: bytes) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Refused("bad_json", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
-    if _SUSPICIOUS.search(body) or body.count(b"{") + body.count(b"[") > MAX_DEPTH:
+    if _suspicious(body):
         _check_suspicious(body)
     return value
+
+
+def _suspicious(body: bytes) -> bool:
+    """Whether to look closer: cheap, for nearly all bodies pass."""
+    return (
+        b"\\u0000" in body
+        or _LONG_NUMBER in body.translate(_DIGITS_ALIKE)
+        or body.count(b"{") + body.count(b"[") > MAX_DEPTH
+    )
 
 
 def _check_suspicious(body: bytes) -> None:

@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-import rfc8785
 from pydantic import SecretStr
 
+from gateway.canonical import canonical_json
 from gateway.system import Call
 from gateway.tokens import Tokens, bearer_token
 from schemas.chat import SignedRequest
@@ -30,7 +30,7 @@ _NOBODY = SecretStr("")
 def signature_of(body: Mapping[str, Any], secret: str) -> str:
     """The signature that fits a body. Raises ValueError for what has no canonical form (integers past 2^53)."""
     unsigned = {name: value for name, value in body.items() if name != "signature"}
-    return hmac.new(secret.encode(), rfc8785.dumps(unsigned), sha256).hexdigest()
+    return hmac.new(secret.encode(), canonical_json(unsigned), sha256).hexdigest()
 
 
 def signed_at(timestamp: int) -> datetime:
