@@ -6,12 +6,19 @@ import socket
 LOOPBACK = "127.0.0.1"
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A port nobody listens on at the moment; another program may still take it first."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port nobody listens on at the moment, each time another; another program may still take it first."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port: int = probe.getsockname()[1]
+        # The kernel soon offers the same port again, and whoever got it the first time may not listen yet.
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 def is_taken(host: str, port: int) -> bool:
