@@ -8,7 +8,7 @@ how far behind they are, and starting afresh when something is wrong.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -27,6 +27,7 @@ from schemas.events import LogId, Record
 from stores.mongo import MongoStore, open_database
 from stores.store import Store
 from streams.cluster import Cluster, open_cluster
+from streams.commits import commit_offset, committed_offsets, starting_offset
 from streams.publisher import Publisher
 from workers import folder_metrics as metrics
 from workers.fold_batch import Commit, Publishes, fold_batch
@@ -172,12 +173,12 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         if not new:
             return
         logs = await self._cluster.log_ids(new)
-        committed = {tp: await self._consumer.committed(tp) for tp in new}
+        committed = await committed_offsets(self._consumer, new)
         beginnings = await self._consumer.beginning_offsets(new)
         still_assigned = self._consumer.assignment()
         for tp in new:
             if tp in logs and tp in still_assigned:
-                start = committed[tp] if committed[tp] is not None else beginnings[tp]
+                start = starting_offset(committed.get(tp), logs[tp], beginnings[tp])
                 self._take(tp, logs[tp], start, beginnings[tp])
         self._health.well("folder")
 
@@ -204,10 +205,23 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             )
         except OffsetOutOfRangeError as error:
             raise LogReplaced(f"the log no longer has the offset in hand: {error!r}") from error
+        if batches:
+            await self._refuse_replaced(batches)
         for tp, records in batches.items():
             held = self._held.get(tp)
             if held is not None and held.batch is None:
                 held.batch = tasks.create_task(self._fold(tp, held, records), name=f"fold {held.log.fence}")
+
+    async def _refuse_replaced(self, partitions: Iterable[TopicPartition]) -> None:
+        """Raise LogReplaced before anything of a new creation is folded under the old one's name.
+
+        Kafka's fetch goes by the topic's name too. Asked after the fetch: what is
+        still the old creation now was the old one then.
+        """
+        for tp, log_id in (await self._cluster.log_ids(partitions)).items():
+            held = self._held.get(tp)
+            if held is not None and held.log != log_id:
+                raise LogReplaced(f"{tp.topic} was created again: {held.log.creation} -> {log_id.creation}")
 
     async def _wait_for_progress(self) -> None:
         try:
@@ -226,7 +240,7 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 gauge=held.gauge,
                 store=self._store,
                 publisher=self._publisher,
-                commit=self._committer(tp, held),
+                commit=self._committer(held),
                 patience=self._patience(held),
             )
             metrics.observe_batch(folded, time.perf_counter() - started, datetime.now(UTC))
@@ -239,11 +253,11 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             held.batch = None
             self._progress.set()
 
-    def _committer(self, tp: TopicPartition, held: Holding) -> Commit:
+    def _committer(self, held: Holding) -> Commit:
         async def commit(next_offset: int) -> None:
             held.next_offset = next_offset
             try:
-                await self._consumer.commit({tp: next_offset})
+                await commit_offset(self._consumer, held.log, next_offset)
             except KafkaError as error:
                 # The partition went to another worker, or the broker is away. Either
                 # way the batch is read again, and changes nothing.

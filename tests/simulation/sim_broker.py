@@ -9,16 +9,10 @@ import msgspec
 from schemas.cloudevents import encode_headers
 from schemas.errors import BrokerAway
 from schemas.events import Event, Headers, LogId, Record
+from streams.commits import Committed, starting_offset
 from tests.simulation.turns import Turns
 
 PRODUCED_AT_MS = 1_767_225_600_000
-
-
-class Committed(msgspec.Struct, frozen=True):
-    """An offset a group has committed, with the text it put beside it."""
-
-    next_offset: int
-    metadata: str
 
 
 class Topic(msgspec.Struct):
@@ -61,8 +55,7 @@ class SimBroker:
 
     def next_offset(self, log: LogId) -> int:
         """Where a new owner of this creation starts."""
-        committed = self.committed.get((log.topic, log.partition))
-        return committed.next_offset if committed is not None and committed.metadata == log.creation else 0
+        return starting_offset(self.committed.get((log.topic, log.partition)), log, 0)
 
     def commit(self, log: LogId, next_offset: int) -> None:
         """By topic name, as Kafka keeps them: even a late commit to a creation that is gone."""
