@@ -38,5 +38,9 @@ bench-folder: $(BENCH_STAMP)
 	$(BIN)/python -m bench.folder
 	$(BIN)/python -m bench.folder --backlog 1000000
 
+.PHONY: bench-gateway
+bench-gateway: $(BENCH_STAMP)
+	$(BIN)/python -m bench.gateway
+
 clean:
 	rm -rf .venv build dist var *.egg-info

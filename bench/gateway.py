@@ -139,8 +139,8 @@ def show(rounds: Mapping[str, list[Round]], arguments: argparse.Namespace) -> No
         title=f"{arguments.connections} connections, {arguments.rounds} rounds of {arguments.seconds:g} s, "
         f"{os.cpu_count()} cores; medians of the rounds"
     )
-    for heading in ("", "requests/s", "p50 ms", "p99 ms", "CPU us each", "of the limit", "times the peer", "refused"):
-        table.add_column(heading, justify="left" if not heading else "right")
+    for heading in ("", "requests/s", "p50 ms", "p99 ms", "CPU us each", "of limit", "x peer", "refused"):
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for name, done in measured.items():
         table.add_row(
             name,
@@ -152,7 +152,7 @@ def show(rounds: Mapping[str, list[Round]], arguments: argparse.Namespace) -> No
             f"{rates[name] / rates['peer']:.1f}",
             str(sum(m.refused for m in done)),
         )
-    Console().print(table)
+    Console(width=100).print(table)
 
 
 def main() -> None:

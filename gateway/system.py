@@ -14,7 +14,7 @@ from schemas.errors import Refused
 from schemas.events import Event
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """An HTTP answer, ready to send."""
 
     status: int
