@@ -36,10 +36,11 @@ def test_any_text_is_read_or_refused_by_the_fields_name(text: str, zone: ZoneInf
     try:
         time = parse_api_time(text, zone, "lockStartTime")
     except Refused as refused:
-        assert refused.reason == "bad_field"
-        assert "lockStartTime" in str(refused)
+        told = (refused.reason, str(refused).partition(":")[0])
     else:
+        told = None
         assert not text if time is None else time.tzinfo is UTC
+    assert told in (None, ("bad_field", "lockStartTime"))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_any_text_is_read_or_refused_by_the_fields_name(text: str, zone: ZoneInf
         "0001-01-01 00:00:00",
         "9999-12-31 23:59:59",
         "2026-01-01 24:00:00",
-        "٢٠٢٦-٠١-٠١ ٠٠:٠٠:٠٠",
+        "\u0662\u0660\u0662\u0666-01-01 00:00:00",
     ],
 )
 def test_what_is_no_time_is_refused(text: str) -> None:
