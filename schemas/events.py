@@ -26,7 +26,8 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     @property
     def identity(self) -> str:
         """What makes two copies of a fact the same fact."""
-        return f"{self.source}/{self.id}"
+        # Sources are URIs and ids are free: a slash may stand in both, and must not let two facts look like one.
+        return f"{self.source.replace('%', '%25').replace('/', '%2F')}/{self.id}"
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
