@@ -1,0 +1,164 @@
+"""`make demo`: exit status 0 only where every number agrees with what was sent."""
+
+import asyncio
+import sys
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import aiohttp
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from schemas.events import Record
+from stores.mongo import Database, open_database
+from streams.cluster import Cluster, open_cluster
+from streams.records import Sender, open_sender
+from workers.commands.console import quiet
+from workers.commands.process import run_loop
+from workers.demo import report
+from workers.demo.expected import Model
+from workers.demo.running import Place, everything, forget_other_settings
+from workers.demo.seeing import bans_lifted_by_themselves, by_label, panel, read_metrics, see, settled
+from workers.demo.sending import Measured, probe_visibility, send_all
+from workers.demo.traffic import Author, Poison, Request, Traffic
+from workers.embedded.errors import CannotStart
+
+ACCOUNTS = 300
+FEW_SECONDS = 20.0
+
+
+def main(
+    calls: Annotated[int, typer.Option(min=100, help="How many requests to send, about.")] = 6_000,
+    seed: Annotated[int, typer.Option(help="Another seed, another stream.")] = 1,
+) -> None:
+    """Start everything, send traffic, and check what became of it."""
+    quiet()
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="fanfold-demo-") as name:
+        forget_other_settings(Path(name))
+        try:
+            sys.exit(run_loop(demo(console, Path(name), calls, seed)))
+        except CannotStart as error:
+            console.print(str(error), markup=False)
+            sys.exit(1)
+
+
+async def demo(console: Console, folder: Path, calls: int, seed: int) -> int:
+    """The exit status."""
+    console.print("Starting broker, store, gateway and workers ...")
+    started = time.perf_counter()
+    async with AsyncExitStack() as stack:
+        place = await stack.enter_async_context(everything(folder))
+        console.print(f"Ready after {time.perf_counter() - started:.1f} s. Described at {place.api}/docs")
+        http = await stack.enter_async_context(aiohttp.ClientSession(place.api))
+        database = await stack.enter_async_context(open_database(place.mongo))
+        cluster = await stack.enter_async_context(open_cluster(place.kafka))
+        sender = await stack.enter_async_context(open_sender(place.kafka))
+        status = await Demo(console, place, http, database, cluster, sender).run(calls, seed)
+        console.print("Stopping everything ...")
+    console.print("Stopped.")
+    return status
+
+
+class Demo:
+    """The demo against everything that runs."""
+
+    def __init__(
+        self,
+        console: Console,
+        place: Place,
+        http: aiohttp.ClientSession,
+        database: Database,
+        cluster: Cluster,
+        sender: Sender,
+    ) -> None:
+        self._console = console
+        self._place = place
+        self._http = http
+        self._database = database
+        self._cluster = cluster
+        self._sender = sender
+        self._model = Model()
+        self._measured = Measured()
+
+    async def run(self, calls: int, seed: int) -> int:
+        author = Author(seed, datetime.now(UTC), ACCOUNTS)
+        traffic = author.traffic(calls)
+        started = time.perf_counter()
+        await self._send(author, traffic)
+        await settled(self._cluster)
+        busy_seconds = time.perf_counter() - started
+        events = await self._folded()
+        await self._bans_end()
+        await settled(self._cluster)
+        return await self._report(traffic, events, busy_seconds)
+
+    async def _send(self, author: Author, traffic: Traffic) -> None:
+        console = self._console
+        columns = (TextColumn("Sending"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
+        if not console.is_terminal:
+            console.print(f"Sending {len(traffic.requests):,} requests and {len(traffic.poison)} records of poison ...")
+        with Progress(*columns, console=console, disable=not console.is_terminal, expand=True) as progress:
+            bar = progress.add_task("", total=len(traffic.requests))
+
+            def sent(request: Request) -> None:
+                self._model.take(request)
+                progress.advance(bar)
+
+            probe = asyncio.create_task(probe_visibility(self._http, author, self._measured, self._model.take))
+            poisoning = asyncio.create_task(self._poison(traffic.poison))
+            await send_all(self._http, traffic.requests, self._measured, sent)
+            await poisoning
+            probe.cancel()
+            await asyncio.wait([probe])
+            if not probe.cancelled() and (error := probe.exception()) is not None:
+                raise error
+
+    async def _poison(self, poison: list[Poison]) -> None:
+        """Among the rest, by somebody who writes to Kafka himself."""
+        for number, record in enumerate(poison):
+            await asyncio.sleep(0.05)
+            now = int(time.time() * 1000)
+            topic = self._place.kafka.prefix + record.topic
+            await self._sender.send(Record(topic, number % 6, 0, now, record.key, record.value, record.headers))
+
+    async def _folded(self) -> int:
+        metrics = await read_metrics(self._http, f"{self._place.metrics}/metrics")
+        return sum(by_label(metrics, "fanfold_folder_events", "type").values())
+
+    async def _bans_end(self) -> None:
+        """Wait for the bans that end in seconds: nobody calls, the clock lifts them."""
+        count, last = self._model.ends_soon(datetime.now(UTC))
+        self._console.print(f"Waiting until {count} short bans have ended by themselves ...")
+        await asyncio.sleep(max(0.0, (last - datetime.now(UTC)).total_seconds()))
+        deadline = time.monotonic() + FEW_SECONDS
+        while await bans_lifted_by_themselves(self._database) < count and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+
+    async def _report(self, traffic: Traffic, events: int, busy_seconds: float) -> int:
+        now = datetime.now(UTC)
+        expected = self._model.world(traffic.poison, now)
+        found = await see(self._http, f"{self._place.metrics}/metrics", self._database, now)
+        lifted = (self._model.ends_soon(now)[0], await bans_lifted_by_themselves(self._database))
+        tables = report.compare(expected, found, await panel(self._http), lifted)
+        report.show(self._console, tables)
+        report.show_speed(self._console, self._measured, events, busy_seconds)
+        wrong = report.disagreeing(tables)
+        for answer in self._measured.unexpected[:10]:
+            self._console.print(f"unexpected answer: {answer}", markup=False, style="red")
+        if wrong or self._measured.unexpected:
+            self._console.print(
+                f"[bold red]{len(wrong)} numbers differ, {len(self._measured.unexpected)} answers were unexpected.[/]"
+            )
+            return 1
+        self._console.print(f"[bold green]All {sum(map(len, tables.values()))} numbers agree with what was sent.[/]")
+        return 0
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,127 @@
+"""What has become of the traffic: read from the documents, the APIs and the metrics."""
+
+import asyncio
+from collections import Counter
+from datetime import datetime
+
+import aiohttp
+import msgspec
+from prometheus_client import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from config.topics import TOPICS
+from stores.mongo import Database
+from streams.cluster import Cluster
+from workers.demo.expected import BANNED, World
+from workers.demo.sending import ask
+from workers.demo.traffic import OK, OPERATORS_TOKEN
+from workers.folder import GROUP
+
+SETTLED_SECONDS = 60.0
+
+
+class Panel(msgspec.Struct):
+    """What the chat API itself says."""
+
+    accounts: int
+    online: int
+    banned: int
+    login_log: int
+
+
+async def settled(cluster: Cluster) -> None:
+    """Return once everything published is folded, and what that emitted as well. Raises TimeoutError."""
+    async with asyncio.timeout(SETTLED_SECONDS):
+        before = -1
+        while True:
+            lags = await cluster.lag(GROUP, TOPICS)
+            ends = sum(lag.end for lag in lags)
+            # Twice without lag and without anything new in between: folding may have emitted events meanwhile.
+            if not any(lag.behind for lag in lags):
+                if ends == before:
+                    return
+                before = ends
+            await asyncio.sleep(0.1)
+
+
+async def see(http: aiohttp.ClientSession, metrics_url: str, database: Database, now: datetime) -> World:
+    metrics = await read_metrics(http, metrics_url)
+    return World(
+        accounts=await _accounts(database, now),
+        login_log=await database["login_log"].count_documents({}),
+        detections=await database["detections"].count_documents({}),
+        notices=await database["notices"].count_documents({}),
+        unread={inbox["_id"]: inbox["unread"] async for inbox in database["inboxes"].find({})},
+        pushes=dict(Counter([push["channel"] async for push in database["pushes"].find({}, {"channel": 1})])),
+        customers=await database["customers"].count_documents({}),
+        dead_letters=await _dead_letters(http),
+        answered_from_memory=total(metrics, "fanfold_gateway_repeats"),
+        duplicates_dropped=total(metrics, "fanfold_folder_duplicates_dropped"),
+        refused={
+            reason: count
+            for reason, count in by_label(metrics, "fanfold_gateway_requests", "outcome").items()
+            if reason != OK
+        },
+    )
+
+
+async def _accounts(database: Database, now: datetime) -> dict[str, tuple[bool, bool]]:
+    accounts = {}
+    async for document in database["accounts"].find({}):
+        session, ban = document.get("online"), document.get("ban")
+        banned = ban is not None and ban["v"]["status"] == BANNED
+        until = ban["v"]["until"] if ban is not None else None
+        accounts[document["_id"]] = (
+            session is not None and session["v"]["online"],
+            banned and (until is None or until > now),
+        )
+    return accounts
+
+
+async def bans_lifted_by_themselves(database: Database) -> int:
+    return await database["accounts"].count_documents({"ban.v.origin": "expired"})
+
+
+async def panel(http: aiohttp.ClientSession) -> Panel:
+    counts = await ask(http, "getPanel")
+    log = await ask(http, "getLoginLog")
+    return Panel(
+        accounts=counts["totalAccountCount"],
+        online=counts["onlineAccountCount"],
+        banned=counts["forbidAccountCount"],
+        login_log=log["total"],
+    )
+
+
+async def _dead_letters(http: aiohttp.ClientSession) -> dict[str, int]:
+    headers = {"Authorization": f"Bearer {OPERATORS_TOKEN}"}
+    reasons: Counter[str] = Counter()
+    query = {"state": "open", "limit": "500"}
+    while True:
+        async with http.get("/dead-letters", params=query, headers=headers, raise_for_status=True) as answer:
+            page = await answer.json()
+        reasons.update(letter["letter"]["reason"] for letter in page["letters"])
+        if page["next"] is None:
+            return dict(reasons)
+        query["after"] = page["next"]
+
+
+async def read_metrics(http: aiohttp.ClientSession, url: str) -> dict[str, Metric]:
+    async with http.get(url, raise_for_status=True) as answer:
+        text = await answer.text()
+    return {family.name: family for family in text_string_to_metric_families(text)}
+
+
+def total(metrics: dict[str, Metric], name: str) -> int:
+    """Sum of a counter over all its labels."""
+    return sum(by_label(metrics, name, "").values())
+
+
+def by_label(metrics: dict[str, Metric], name: str, label: str) -> dict[str, int]:
+    """A counter's values, summed by one label."""
+    sums: Counter[str] = Counter()
+    if name in metrics:
+        for sample in metrics[name].samples:
+            if sample.name == f"{name}_total":
+                sums[sample.labels.get(label, "")] += int(sample.value)
+    return {value: count for value, count in sums.items() if count}
