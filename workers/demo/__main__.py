@@ -16,20 +16,29 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from schemas.events import Record
 from stores.mongo import Database, open_database
+from streams import records
 from streams.cluster import Cluster, open_cluster
-from streams.records import Sender, open_sender
 from workers.commands.console import quiet
 from workers.commands.process import run_loop
 from workers.demo import report
 from workers.demo.expected import Model
 from workers.demo.running import Place, everything, forget_other_settings
-from workers.demo.seeing import bans_lifted_by_themselves, by_label, panel, read_metrics, see, settled
-from workers.demo.sending import Measured, probe_visibility, send_all
-from workers.demo.traffic import Author, Poison, Request, Traffic
+from workers.demo.seeing import (
+    bans_lifted,
+    by_label,
+    panel,
+    read_metrics,
+    see,
+    settled,
+    wait_for_bans_lifted,
+)
+from workers.demo.sending import Phase, Sender
+from workers.demo.traffic import Author, Poison, Request
 from workers.embedded.errors import CannotStart
 
 ACCOUNTS = 300
-FEW_SECONDS = 20.0
+PACE = 300.0
+"""Requests a second of the first half: what one laptop folds while it does everything else as well."""
 
 
 def main(
@@ -58,8 +67,8 @@ async def demo(console: Console, folder: Path, calls: int, seed: int) -> int:
         http = await stack.enter_async_context(aiohttp.ClientSession(place.api))
         database = await stack.enter_async_context(open_database(place.mongo))
         cluster = await stack.enter_async_context(open_cluster(place.kafka))
-        sender = await stack.enter_async_context(open_sender(place.kafka))
-        status = await Demo(console, place, http, database, cluster, sender).run(calls, seed)
+        writer = await stack.enter_async_context(records.open_sender(place.kafka))
+        status = await Demo(console, place, http, database, cluster, writer).run(calls, seed)
         console.print("Stopping everything ...")
     console.print("Stopped.")
     return status
@@ -75,49 +84,57 @@ class Demo:
         http: aiohttp.ClientSession,
         database: Database,
         cluster: Cluster,
-        sender: Sender,
+        writer: records.Sender,
     ) -> None:
         self._console = console
         self._place = place
         self._http = http
         self._database = database
         self._cluster = cluster
-        self._sender = sender
+        self._writer = writer
         self._model = Model()
-        self._measured = Measured()
 
     async def run(self, calls: int, seed: int) -> int:
         author = Author(seed, datetime.now(UTC), ACCOUNTS)
         traffic = author.traffic(calls)
+        half = len(traffic.requests) // 2
+        phases = [
+            Phase("At a steady pace", traffic.requests[:half], PACE),
+            Phase("As fast as it goes", traffic.requests[half:], None),
+        ]
         started = time.perf_counter()
-        await self._send(author, traffic)
+        unexpected = await self._send(author, phases, traffic.poison)
+        self._console.print("Waiting until everything is folded ...")
         await settled(self._cluster)
         busy_seconds = time.perf_counter() - started
         events = await self._folded()
         await self._bans_end()
         await settled(self._cluster)
-        return await self._report(traffic, events, busy_seconds)
+        tables = await self._compare(traffic.poison)
+        report.show(self._console, tables)
+        report.show_speed(self._console, phases, events, busy_seconds)
+        return report.judge(self._console, tables, unexpected)
 
-    async def _send(self, author: Author, traffic: Traffic) -> None:
-        console = self._console
+    async def _send(self, author: Author, phases: list[Phase], poison: list[Poison]) -> list[str]:
+        """The answers that were not as they must be."""
+        console, requests = self._console, sum(len(phase.requests) for phase in phases)
         columns = (TextColumn("Sending"), BarColumn(bar_width=None), MofNCompleteColumn(), TimeElapsedColumn())
         if not console.is_terminal:
-            console.print(f"Sending {len(traffic.requests):,} requests and {len(traffic.poison)} records of poison ...")
+            console.print(f"Sending {requests:,} requests and {len(poison)} records of poison ...")
         with Progress(*columns, console=console, disable=not console.is_terminal, expand=True) as progress:
-            bar = progress.add_task("", total=len(traffic.requests))
+            bar = progress.add_task("", total=requests)
 
             def sent(request: Request) -> None:
                 self._model.take(request)
                 progress.advance(bar)
 
-            probe = asyncio.create_task(probe_visibility(self._http, author, self._measured, self._model.take))
-            poisoning = asyncio.create_task(self._poison(traffic.poison))
-            await send_all(self._http, traffic.requests, self._measured, sent)
-            await poisoning
-            probe.cancel()
-            await asyncio.wait([probe])
-            if not probe.cancelled() and (error := probe.exception()) is not None:
-                raise error
+            sender = Sender(self._http, sent)
+            newcomers = author.newcomers()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._poison(poison))
+                for phase in phases:
+                    await sender.send_phase(phase, newcomers)
+        return sender.unexpected
 
     async def _poison(self, poison: list[Poison]) -> None:
         """Among the rest, by somebody who writes to Kafka himself."""
@@ -125,7 +142,7 @@ class Demo:
             await asyncio.sleep(0.05)
             now = int(time.time() * 1000)
             topic = self._place.kafka.prefix + record.topic
-            await self._sender.send(Record(topic, number % 6, 0, now, record.key, record.value, record.headers))
+            await self._writer.send(Record(topic, number % 6, 0, now, record.key, record.value, record.headers))
 
     async def _folded(self) -> int:
         metrics = await read_metrics(self._http, f"{self._place.metrics}/metrics")
@@ -136,28 +153,14 @@ class Demo:
         count, last = self._model.ends_soon(datetime.now(UTC))
         self._console.print(f"Waiting until {count} short bans have ended by themselves ...")
         await asyncio.sleep(max(0.0, (last - datetime.now(UTC)).total_seconds()))
-        deadline = time.monotonic() + FEW_SECONDS
-        while await bans_lifted_by_themselves(self._database) < count and time.monotonic() < deadline:
-            await asyncio.sleep(0.1)
+        await wait_for_bans_lifted(self._database, count)
 
-    async def _report(self, traffic: Traffic, events: int, busy_seconds: float) -> int:
+    async def _compare(self, poison: list[Poison]) -> dict[str, list[report.Line]]:
         now = datetime.now(UTC)
-        expected = self._model.world(traffic.poison, now)
+        expected = self._model.world(poison, now)
         found = await see(self._http, f"{self._place.metrics}/metrics", self._database, now)
-        lifted = (self._model.ends_soon(now)[0], await bans_lifted_by_themselves(self._database))
-        tables = report.compare(expected, found, await panel(self._http), lifted)
-        report.show(self._console, tables)
-        report.show_speed(self._console, self._measured, events, busy_seconds)
-        wrong = report.disagreeing(tables)
-        for answer in self._measured.unexpected[:10]:
-            self._console.print(f"unexpected answer: {answer}", markup=False, style="red")
-        if wrong or self._measured.unexpected:
-            self._console.print(
-                f"[bold red]{len(wrong)} numbers differ, {len(self._measured.unexpected)} answers were unexpected.[/]"
-            )
-            return 1
-        self._console.print(f"[bold green]All {sum(map(len, tables.values()))} numbers agree with what was sent.[/]")
-        return 0
+        lifted = (self._model.ends_soon(now)[0], await bans_lifted(self._database))
+        return report.compare(expected, found, await panel(self._http), lifted)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,11 @@ from rich.table import Table
 
 from workers.demo.expected import World
 from workers.demo.seeing import Panel
-from workers.demo.sending import Measured
+from workers.demo.sending import Phase
+
+SHOWN_ANSWERS = 10
+NAME_WIDTH = 46
+"""The same for all tables, so that they stand in line."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -62,14 +66,26 @@ def _differing(expected: Mapping[str, object], found: Mapping[str, object]) -> i
     return sum(expected.get(name) != found.get(name) for name in expected.keys() | found.keys())
 
 
-def disagreeing(tables: Mapping[str, Sequence[Line]]) -> list[Line]:
-    return [line for line in chain(*tables.values()) if not line.agrees]
+def judge(console: Console, tables: Mapping[str, Sequence[Line]], unexpected: Sequence[str]) -> int:
+    """The last word, and the exit status: 0 only where everything agrees."""
+    lines = list(chain(*tables.values()))
+    differing = [line.name for line in lines if not line.agrees]
+    for answer in unexpected[:SHOWN_ANSWERS]:
+        console.print(f"Unexpected answer: {answer}", markup=False, style="red")
+    if differing or unexpected:
+        names = f": {', '.join(differing)}" if differing else ""
+        console.print(
+            f"[bold red]{len(differing)} numbers differ{names}. {len(unexpected)} answers were unexpected.[/]"
+        )
+        return 1
+    console.print(f"[bold green]All {len(lines)} numbers agree with what was sent.[/]")
+    return 0
 
 
 def show(console: Console, tables: Mapping[str, Sequence[Line]]) -> None:
     for title, lines in tables.items():
         table = Table(title=title, title_justify="left")
-        table.add_column("", min_width=46)
+        table.add_column("", min_width=NAME_WIDTH)
         for column in ("sent", "found", ""):
             table.add_column(column, justify="right")
         for line in lines:
@@ -78,22 +94,23 @@ def show(console: Console, tables: Mapping[str, Sequence[Line]]) -> None:
         console.print(table)
 
 
-def show_speed(console: Console, measured: Measured, events: int, busy_seconds: float) -> None:
+def show_speed(console: Console, phases: Sequence[Phase], events: int, busy_seconds: float) -> None:
     """How quick it was; nothing is judged by it."""
     table = Table(title="Speed", title_justify="left")
-    for column in ("", "p50", "p90", "p99", "worst"):
-        table.add_column(column, justify="left" if not column else "right", min_width=0 if column else 46)
-    table.add_row("from request to answer", *_percentiles(measured.answered))
-    table.add_row("from a login's answer to its account in a query", *_percentiles(measured.visible))
+    table.add_column("", min_width=NAME_WIDTH)
+    for column in ("p50", "p99"):
+        table.add_column(f"{column} ms", justify="right")
+    for phase in phases:
+        rate = f"{phase.name}, {len(phase.requests) / phase.took:,.0f} requests a second"
+        table.add_row(f"[bold]{rate}[/]", "", "")
+        table.add_row("  from request to answer", *_percentiles(phase.answered))
+        table.add_row("  from answer to visible in a query", *_percentiles(phase.visible))
     console.print(table)
-    requests = len(measured.answered)
-    console.print(f"{requests:,} requests in {measured.took:.1f} s: {requests / measured.took:,.0f} a second")
-    console.print(f"{events:,} events folded in {busy_seconds:.1f} s: {events / busy_seconds:,.0f} a second")
+    console.print(f"{events:,} events folded in {busy_seconds:.1f} s, {events / busy_seconds:,.0f} a second")
 
 
 def _percentiles(seconds: Sequence[float]) -> list[str]:
     if not seconds:
-        return ["-"] * 4
+        return ["-", "-"]
     ordered = sorted(seconds)
-    ranks = [ordered[min(len(ordered) - 1, int(len(ordered) * share))] for share in (0.5, 0.9, 0.99)]
-    return [f"{value * 1000:.1f} ms" for value in (*ranks, ordered[-1])]
+    return [f"{ordered[int((len(ordered) - 1) * share)] * 1000:,.1f}" for share in (0.5, 0.99)]

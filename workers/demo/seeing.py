@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from datetime import datetime
 
 import aiohttp
@@ -18,6 +19,7 @@ from workers.demo.traffic import OK, OPERATORS_TOKEN
 from workers.folder import GROUP
 
 SETTLED_SECONDS = 60.0
+LIFTED_SECONDS = 20.0
 
 
 class Panel(msgspec.Struct):
@@ -46,6 +48,7 @@ async def settled(cluster: Cluster) -> None:
 
 async def see(http: aiohttp.ClientSession, metrics_url: str, database: Database, now: datetime) -> World:
     metrics = await read_metrics(http, metrics_url)
+    outcomes = by_label(metrics, "fanfold_gateway_requests", "outcome")
     return World(
         accounts=await _accounts(database, now),
         login_log=await database["login_log"].count_documents({}),
@@ -57,11 +60,7 @@ async def see(http: aiohttp.ClientSession, metrics_url: str, database: Database,
         dead_letters=await _dead_letters(http),
         answered_from_memory=total(metrics, "fanfold_gateway_repeats"),
         duplicates_dropped=total(metrics, "fanfold_folder_duplicates_dropped"),
-        refused={
-            reason: count
-            for reason, count in by_label(metrics, "fanfold_gateway_requests", "outcome").items()
-            if reason != OK
-        },
+        refused={reason: count for reason, count in outcomes.items() if reason != OK},
     )
 
 
@@ -78,8 +77,17 @@ async def _accounts(database: Database, now: datetime) -> dict[str, tuple[bool, 
     return accounts
 
 
-async def bans_lifted_by_themselves(database: Database) -> int:
+async def bans_lifted(database: Database) -> int:
+    """Bans that ended without a word from anybody."""
     return await database["accounts"].count_documents({"ban.v.origin": "expired"})
+
+
+async def wait_for_bans_lifted(database: Database, count: int) -> None:
+    """Return when there are so many, or after LIFTED_SECONDS: then the report shows what is missing."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LIFTED_SECONDS):
+            while await bans_lifted(database) < count:  # noqa: ASYNC110 - nothing tells us
+                await asyncio.sleep(0.1)
 
 
 async def panel(http: aiohttp.ClientSession) -> Panel:

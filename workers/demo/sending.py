@@ -1,4 +1,4 @@
-"""Sends the traffic over many connections at once, and measures how it is answered."""
+"""Sends the traffic over many connections at once, and measures how it is answered and how soon it shows."""
 
 import asyncio
 import time
@@ -9,48 +9,81 @@ import aiohttp
 import msgspec
 import orjson
 
-from workers.demo.traffic import CHAT, CHAT_TOKEN, JSON, OK, Author, Request
+from workers.demo.traffic import CHAT, CHAT_TOKEN, JSON, OK, Request
 
 CONNECTIONS = 32
-PROBE_SECONDS = 0.15
-"""Pause between two looks at how soon an answered call shows in a query."""
-VISIBLE_SECONDS = 20.0
+PROBE_SECONDS = 0.1
+"""Pause between two newcomers."""
+VISIBLE_SECONDS = 30.0
 
 
-class Measured(msgspec.Struct):
-    """Seconds, in the order measured."""
+class Phase(msgspec.Struct):
+    """A stretch of the traffic, and how it was answered: seconds, in the order measured."""
 
+    name: str
+    requests: list[Request]
+    rate: float | None
+    """Requests a second; None: as fast as they are answered."""
     answered: list[float] = []
     visible: list[float] = []
     """From the answer of a login to its account in `getUsers`."""
     took: float = 0.0
-    unexpected: list[str] = []
-    """Answers that were not those the traffic calls for."""
 
 
-async def send_all(
-    http: aiohttp.ClientSession, requests: list[Request], measured: Measured, sent: Callable[[Request], None]
-) -> None:
-    """Send each request once; `sent` is told of each that was answered as it must be."""
-    waiting = iter(requests)
-    started = time.perf_counter()
-    async with asyncio.TaskGroup() as connections:
-        for _ in range(CONNECTIONS):
-            connections.create_task(_send_some(http, waiting, measured, sent))
-    measured.took = time.perf_counter() - started
+class Sender:
+    """Sends and measures. `sent` is told of each request that was answered as it must be."""
 
+    def __init__(self, http: aiohttp.ClientSession, sent: Callable[[Request], None]) -> None:
+        self._http = http
+        self._sent = sent
+        self.unexpected: list[str] = []
+        """Answers that were not those the traffic calls for."""
 
-async def _send_some(
-    http: aiohttp.ClientSession, waiting: Iterator[Request], measured: Measured, sent: Callable[[Request], None]
-) -> None:
-    for request in waiting:
+    async def send_phase(self, phase: Phase, newcomers: Iterator[tuple[str, Request]]) -> None:
+        """Send each request once; newcomers log in all the while, and are looked for in a query."""
+        waiting = iter(enumerate(phase.requests))
         started = time.perf_counter()
-        outcome, body = await send(http, request)
-        measured.answered.append(time.perf_counter() - started)
+        watching = asyncio.create_task(self._watch(phase, newcomers))
+        async with asyncio.TaskGroup() as connections:
+            for _ in range(CONNECTIONS):
+                connections.create_task(self._send_some(phase, waiting, started))
+        phase.took = time.perf_counter() - started
+        watching.cancel()
+        await asyncio.wait([watching])
+        if not watching.cancelled():
+            watching.result()
+
+    async def _send_some(self, phase: Phase, waiting: Iterator[tuple[int, Request]], started: float) -> None:
+        for number, request in waiting:
+            if phase.rate is not None:
+                await asyncio.sleep(started + number / phase.rate - time.perf_counter())
+            phase.answered.append(await self._send(request))
+
+    async def _send(self, request: Request) -> float:
+        """Seconds until the answer."""
+        started = time.perf_counter()
+        outcome, body = await send(self._http, request)
+        took = time.perf_counter() - started
         if outcome == request.outcome:
-            sent(request)
+            self._sent(request)
         else:
-            measured.unexpected.append(f"{request.path}: {outcome} in place of {request.outcome}: {body[:200]!r}")
+            self.unexpected.append(f"{request.path}: {outcome} in place of {request.outcome}: {body[:200]!r}")
+        return took
+
+    async def _watch(self, phase: Phase, newcomers: Iterator[tuple[str, Request]]) -> None:
+        """Until cancelled."""
+        for user, request in newcomers:
+            await asyncio.sleep(PROBE_SECONDS)
+            # Seen through: a login that was answered and not counted would be missing from the model.
+            await asyncio.shield(self._see(phase, user, request))
+
+    async def _see(self, phase: Phase, user: str, request: Request) -> None:
+        await self._send(request)
+        answered = time.perf_counter()
+        async with asyncio.timeout(VISIBLE_SECONDS):
+            while not (await ask(self._http, "getUsers", {"userIds": [user]}))["total"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+        phase.visible.append(time.perf_counter() - answered)
 
 
 async def send(http: aiohttp.ClientSession, request: Request) -> tuple[str, bytes]:
@@ -77,35 +110,6 @@ def outcome_of(status: int, answer: Any) -> str:
         return OK
     reason: str = answer.get("reason") or CODES.get(answer.get("code"), f"status {status}")
     return reason
-
-
-async def probe_visibility(
-    http: aiohttp.ClientSession, author: Author, measured: Measured, sent: Callable[[Request], None]
-) -> None:
-    """Until cancelled: log a new account in, and see how soon it is there for those who ask."""
-    number = 0
-    while True:
-        await asyncio.sleep(PROBE_SECONDS)
-        number += 1
-        user = f"newcomer-{number:04}"
-        request = author.login_of(user)
-        # Seen through: a login that was answered and not counted would be missing from the model.
-        await asyncio.shield(_see(http, request, user, measured, sent))
-
-
-async def _see(
-    http: aiohttp.ClientSession, request: Request, user: str, measured: Measured, sent: Callable[[Request], None]
-) -> None:
-    outcome, body = await send(http, request)
-    answered = time.perf_counter()
-    if outcome != OK:
-        measured.unexpected.append(f"{request.path}: {outcome}: {body[:200]!r}")
-        return
-    sent(request)
-    async with asyncio.timeout(VISIBLE_SECONDS):
-        while not (await ask(http, "getUsers", {"userIds": [user]}))["total"]:  # noqa: ASYNC110 - nothing tells us
-            await asyncio.sleep(0.002)
-    measured.visible.append(time.perf_counter() - answered)
 
 
 async def ask(http: aiohttp.ClientSession, operation: str, body: Any = None) -> Any:

@@ -1,7 +1,8 @@
 """A realistic stream of calls, good and bad. Pure: the same seed and start give the same stream."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from random import Random
 from typing import Any
 
@@ -22,6 +23,7 @@ CHINA = timedelta(hours=8)
 
 FAMILY_NAMES = ("Wang", "Li", "Zhang", "Liu", "Chen", "Yang", "Zhao", "Huang", "Zhou", "Wu")
 GIVEN_NAMES = ("Wei", "Fang", "Na", "Min", "Jing", "Lei", "Qiang", "Yan", "Jun", "Tao")
+MAILS = ("ops@lantern.example", "ops@lantern.example;care@lantern.example")
 CHANNELS = ("sales", "service", "support")
 
 
@@ -95,13 +97,15 @@ class Author:
         return {**whole, "signature": signature_of(whole, SECRET)}
 
     def _login(self) -> Request:
-        return self._signed(LOGIN, self.login_body())
+        return self._signed(LOGIN, self._login_body())
 
-    def login_of(self, user: str) -> Request:
-        """A login of an account of its own."""
-        return self._signed(LOGIN, {**self.login_body(), "userId": user, "onOffline": 0})
+    def newcomers(self) -> Iterator[tuple[str, Request]]:
+        """Logins of accounts that nobody has seen before, without end."""
+        for number in count(1):
+            user = f"newcomer-{number:04}"
+            yield user, self._signed(LOGIN, {**self._login_body(), "userId": user, "onOffline": 0})
 
-    def login_body(self) -> dict[str, Any]:
+    def _login_body(self) -> dict[str, Any]:
         user = self._random.choice(self._accounts)
         name = f"{self._random.choice(GIVEN_NAMES)} {self._random.choice(FAMILY_NAMES)}"
         return {
@@ -184,7 +188,7 @@ class Author:
         }
 
     def _mistake(self) -> Request:
-        body = self.login_body()
+        body = self._login_body()
         signed = self._with_signature(body)
         forged = {**signed, "onOffline": 1 - body["onOffline"]}
         stranger = self._with_signature(body, secretId="nobody")
@@ -234,12 +238,3 @@ AUTHORIZED = {"Authorization": f"Bearer {EVENTS_TOKEN}"}
 JSON = {"Content-Type": "application/json"}
 STRUCTURED = {**AUTHORIZED, "Content-Type": "application/cloudevents+json"}
 BATCH = {**AUTHORIZED, "Content-Type": "application/cloudevents-batch+json"}
-
-
-def count_refused(requests: Sequence[Request]) -> dict[str, int]:
-    """Refusals that must come, by reason."""
-    reasons: dict[str, int] = {}
-    for request in requests:
-        if request.outcome != OK:
-            reasons[request.outcome] = reasons.get(request.outcome, 0) + 1
-    return reasons
