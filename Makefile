@@ -22,6 +22,10 @@ check: install
 test: check
 	$(BIN)/pytest
 
+# Everything started, traffic sent, every number checked, everything stopped.
+demo: install
+	$(BIN)/python -m workers.demo
+
 # Exactly once in a simulated world: SEEDS=100000 for a long run, SEED=123 for one run again.
 SEEDS ?= 20000
 simulate: install
