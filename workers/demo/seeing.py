@@ -18,7 +18,7 @@ from workers.demo.sending import ask
 from workers.demo.traffic import OK, OPERATORS_TOKEN
 from workers.folder import GROUP
 
-SETTLED_SECONDS = 60.0
+SETTLED_SECONDS = 120.0
 LIFTED_SECONDS = 20.0
 
 
