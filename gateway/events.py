@@ -197,7 +197,7 @@ def _present(name: str, value: str | None) -> str:
         _refuse_attribute(name, "is missing or empty")
     if len(value) > MAX_ID_CHARS:
         _refuse_attribute(name, f"has at most {MAX_ID_CHARS} characters")
-    if _CONTROL.search(value):
+    if not value.isprintable() and _CONTROL.search(value):
         _refuse_attribute(name, "has control characters")
     return value
 

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RETRY_AFTER_SECONDS = "1"
-_NO_QUERY: Mapping[str, str] = {}
+_NOTHING: dict[str, str] = {}
 
 
 class Publishes(Protocol):
@@ -117,7 +117,7 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
     return handler
 
 
-def build_refusal(system: System, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Handler:
+def build_refusal(system: System, reason: str, message: str, headers: dict[str, str] = _NOTHING) -> Handler:
     """The handler of what is refused whatever it holds: an unknown path, a wrong method."""
     gauges = Gauges(system.name, "none")
 
@@ -131,7 +131,7 @@ def build_refusal(system: System, reason: str, message: str, headers: Mapping[st
 
 def to_call(request: web.Request, trace: Trace, body: bytes) -> Call:
     """The request free of any aiohttp type. Refuses a NUL in the query."""
-    query = _NO_QUERY
+    query: Mapping[str, str] = _NOTHING
     if query_string := request.rel_url.raw_query_string:
         if "%00" in query_string:
             raise Refused("bad_field", "NUL in the query")
@@ -188,14 +188,6 @@ def refuse(system: System, refused: Refused) -> Answer:
     return msgspec.structs.replace(answer, status=status, headers=headers)
 
 
-def to_response(answer: Answer, trace: Trace, headers: Mapping[str, str] | None = None) -> web.Response:
-    response_headers = CIMultiDict(
-        {
-            "Content-Type": answer.content_type,
-            "traceparent": trace.parent,
-            "X-Trace-Id": trace.id,
-            **answer.headers,
-            **(headers or {}),
-        }
-    )
-    return web.Response(body=answer.body, status=answer.status, headers=response_headers)
+def to_response(answer: Answer, trace: Trace, headers: dict[str, str] = _NOTHING) -> web.Response:
+    sent = {"Content-Type": answer.content_type, "traceparent": trace.parent, "X-Trace-Id": trace.id}
+    return web.Response(body=answer.body, status=answer.status, headers=CIMultiDict(sent | answer.headers | headers))

@@ -19,7 +19,7 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     content_type: str = "application/json"
 
 

@@ -150,7 +150,7 @@ def to_millisecond(time: datetime) -> datetime:
 
 
 def format_time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def produced_at(record: Record) -> datetime:
