@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from pymongo.errors import DuplicateKeyError
+
 from stores.accounts import AccountFilter, SettingsChange, find_account, page_of_accounts, write_settings
 from stores.collections import COLLECTIONS, ensure_indexes, missing_indexes
 from stores.mongo import Database
@@ -41,6 +43,29 @@ async def test_settings_touch_neither_the_fence_nor_what_is_folded(database: Dat
     assert written == {"_id": "u1", **folded, "settings": {"status": 0, "updated_at": NOW, "created_at": NOW}}
     made = await database["accounts"].find_one({"_id": "u2"})
     assert made.keys() == {"_id", "settings"}
+
+
+class Raced:
+    """The accounts, made by somebody else in the middle of each first write."""
+
+    def __init__(self, database: Database) -> None:
+        self._accounts = database["accounts"]
+
+    def __getitem__(self, _name: str) -> "Raced":
+        return self
+
+    async def update_one(self, query: dict[str, str], *args: object, **kwargs: object) -> None:
+        if await self._accounts.find_one(query) is None:
+            await self._accounts.insert_one({**query, "logins": 1})
+            raise DuplicateKeyError("E11000")
+        await self._accounts.update_one(query, *args, **kwargs)
+
+
+async def test_settings_are_written_where_the_folder_made_the_account_at_that_moment(database: Database) -> None:
+    await write_settings(Raced(database), [SettingsChange("u1", {"status": 0})], NOW)
+
+    written = await database["accounts"].find_one({"_id": "u1"})
+    assert (written["logins"], written["settings"]["status"]) == (1, 0)
 
 
 async def test_numbers_of_64_bits_come_back_as_plain_integers(database: Database) -> None:

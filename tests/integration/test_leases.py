@@ -67,6 +67,18 @@ async def test_one_that_is_given_back_is_free_at_once(database: Database) -> Non
     assert await second.hold()
 
 
+async def test_a_renewal_between_a_rivals_look_and_its_reach_keeps_it(database: Database) -> None:
+    ours, theirs = Watch(), Watch()
+    first, second = a_lease(database, "a", ours), a_lease(database, "b", theirs)
+    assert await first.hold()
+    seen = await second._look()  # the two steps of `hold`, with the renewal in between
+
+    assert await first.hold()
+
+    assert not await second._write(seen, "b")
+    assert first.held
+
+
 async def test_of_many_that_reach_for_it_at_once_one_gets_it(database: Database) -> None:
     for round_number in range(20):
         leases = [Lease(database, f"work{round_number}", f"h{number}", TERM, Watch()) for number in range(8)]
