@@ -39,6 +39,8 @@ log = structlog.get_logger()
 
 GROUP = "folder"
 POLL_SECONDS = 0.2
+BUSY_POLL_SECONDS = 0.01
+"""While a batch is in hand: its partition is not among those asked, and must not wait long to be."""
 WATCH_SECONDS = 2.0
 
 # Kafka's own stuck detector counts polls; ours (the watchdog) looks at positions,
@@ -199,9 +201,10 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._progress.clear()
             await self._wait_for_progress()
             return
+        wait_seconds = POLL_SECONDS if len(idle) == len(self._held) else BUSY_POLL_SECONDS
         try:
             batches = await self._consumer.getmany(
-                *idle, timeout_ms=int(POLL_SECONDS * 1000), max_records=self._settings.batch_records
+                *idle, timeout_ms=int(wait_seconds * 1000), max_records=self._settings.batch_records
             )
         except OffsetOutOfRangeError as error:
             raise LogReplaced(f"the log no longer has the offset in hand: {error!r}") from error
