@@ -42,6 +42,10 @@ bench-folder: $(BENCH_STAMP)
 	$(BIN)/python -m bench.folder
 	$(BIN)/python -m bench.folder --backlog 1000000
 
+.PHONY: bench-visible
+bench-visible: install
+	$(BIN)/python -m bench.visible
+
 .PHONY: bench-gateway
 bench-gateway: $(BENCH_STAMP)
 	$(BIN)/python -m bench.gateway
