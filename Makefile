@@ -22,6 +22,11 @@ check: install
 test: check
 	$(BIN)/pytest
 
+# The integration tests on Apache Kafka, fetched once with Maven; FANFOLD_KAFKA_OPTIONAL=1 where it may be missing.
+.PHONY: test-kafka
+test-kafka: install
+	$(BIN)/python -m tests.kafka
+
 # Everything started, traffic sent, every number checked, everything stopped.
 demo: install
 	$(BIN)/python -m workers.demo
@@ -49,6 +54,10 @@ bench-visible: install
 .PHONY: bench-gateway
 bench-gateway: $(BENCH_STAMP)
 	$(BIN)/python -m bench.gateway
+
+.PHONY: bench-start
+bench-start: install
+	$(BIN)/python -m bench.start --apache
 
 clean:
 	rm -rf .venv build dist var *.egg-info

@@ -98,6 +98,9 @@ def server_properties(port: int, controller_port: int, folder: Path, *, durable:
         "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
         "log.dirs": folder,
         "auto.create.topics.enable": "false",
+        # After a kill the node has to wait until its former self counts as gone: 9 s if nothing is said.
+        "broker.heartbeat.interval.ms": 300,
+        "broker.session.timeout.ms": 2000,
         "group.initial.rebalance.delay.ms": 0,
         "offsets.topic.replication.factor": 1,
         "offsets.topic.num.partitions": 4,
