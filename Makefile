@@ -27,6 +27,11 @@ test: check
 test-kafka: install
 	$(BIN)/python -m tests.kafka
 
+# Reference pages that are made from the code: settings, metrics, the catalogue of events.
+.PHONY: docs
+docs: install
+	$(BIN)/python -m workers.reference
+
 # Everything started, traffic sent, every number checked, everything stopped.
 demo: install
 	$(BIN)/python -m workers.demo

@@ -201,6 +201,14 @@ def doctor(as_json: Json = False) -> None:
     _run_quietly(report(effective, as_json=as_json))
 
 
+@app.command()
+def asyncapi() -> None:
+    """Print the catalogue of events as an AsyncAPI document."""
+    from workers.reference import asyncapi_text
+
+    typer.echo(asyncapi_text(), nl=False)
+
+
 def _settings() -> "Settings":
     from workers.commands.console import settings
 
