@@ -43,15 +43,14 @@ class Sender:
         """Send each request once; newcomers log in all the while, and are looked for in a query."""
         waiting = iter(enumerate(phase.requests))
         started = time.perf_counter()
-        watching = asyncio.create_task(self._watch(phase, newcomers))
-        async with asyncio.TaskGroup() as connections:
-            for _ in range(CONNECTIONS):
-                connections.create_task(self._send_some(phase, waiting, started))
-        phase.took = time.perf_counter() - started
-        watching.cancel()
-        await asyncio.wait([watching])
-        if not watching.cancelled():
-            watching.result()
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as watching:
+            watching.create_task(self._watch(phase, newcomers, over))
+            async with asyncio.TaskGroup() as connections:
+                for _ in range(CONNECTIONS):
+                    connections.create_task(self._send_some(phase, waiting, started))
+            phase.took = time.perf_counter() - started
+            over.set()
 
     async def _send_some(self, phase: Phase, waiting: Iterator[tuple[int, Request]], started: float) -> None:
         for number, request in waiting:
@@ -70,12 +69,12 @@ class Sender:
             self.unexpected.append(f"{request.path}: {outcome} in place of {request.outcome}: {body[:200]!r}")
         return took
 
-    async def _watch(self, phase: Phase, newcomers: Iterator[tuple[str, Request]]) -> None:
-        """Until cancelled."""
-        for user, request in newcomers:
+    async def _watch(self, phase: Phase, newcomers: Iterator[tuple[str, Request]], over: asyncio.Event) -> None:
+        """Until the phase is over; the newcomer in hand is looked for to the end."""
+        while not over.is_set():
+            user, request = next(newcomers)
+            await self._see(phase, user, request)
             await asyncio.sleep(PROBE_SECONDS)
-            # Seen through: a login that was answered and not counted would be missing from the model.
-            await asyncio.shield(self._see(phase, user, request))
 
     async def _see(self, phase: Phase, user: str, request: Request) -> None:
         await self._send(request)
