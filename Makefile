@@ -36,6 +36,24 @@ docs: install
 demo: install
 	$(BIN)/python -m workers.demo
 
+# The production files against the schemas and tools of those who read them. Where promtool
+# is not installed, `make promtool` takes it out of Debian's package into .venv.
+.PHONY: check-deploy promtool
+DEPLOY_STAMP := .venv/.deploy-installed
+$(DEPLOY_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group deploy
+	touch $@
+
+PROMETHEUS := .venv/prometheus
+check-deploy: $(DEPLOY_STAMP)
+	PROMTOOL="$$(command -v promtool || ls $(CURDIR)/$(PROMETHEUS)/usr/bin/promtool 2>/dev/null)" $(BIN)/pytest tests/deploy
+
+promtool: install
+	mkdir -p $(PROMETHEUS)
+	cd $(PROMETHEUS) && (apt-get download prometheus || (apt-get update && apt-get download prometheus))
+	dpkg -x $(PROMETHEUS)/*.deb $(PROMETHEUS)
+	$(PROMETHEUS)/usr/bin/promtool --version
+
 # Exactly once in a simulated world: SEEDS=100000 for a long run, SEED=123 for one run again.
 SEEDS ?= 20000
 simulate: install
