@@ -87,6 +87,11 @@ class Pending(msgspec.Struct):
     def last(self) -> int:
         return self.parts[-1][0]
 
+    def after(self, offset: int) -> "Pending | None":
+        """The changes past an offset; None if there are none."""
+        rest = [part for part in self.parts if part[0] > offset]
+        return Pending(self.key, rest) if rest else None
+
     def merged(self) -> Change:
         change = self.parts[0][1]
         for _, later in self.parts[1:]:

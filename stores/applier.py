@@ -62,13 +62,15 @@ async def _record_facts(store: Store, log: LogId, decided: Sequence[Decided]) ->
 
 
 async def _fold(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> int:
-    """Rule 2, fence: a document takes each offset once. Returns how many bulk updates were refused."""
-    refused = await store.upsert_fenced(
-        collection, [Fenced(doc.key, fence, doc.first, doc.last, doc.merged()) for doc in documents]
-    )
-    for index in refused:
-        # The document exists now, so plain updates decide, one offset at a time:
-        # a redelivery may have been cut elsewhere and only some of these are in.
-        for offset, change in documents[index].parts:
-            await store.update_fenced(collection, Fenced(documents[index].key, fence, offset, offset, change))
-    return len(refused)
+    """Rule 2, fence: a document takes each offset once. Returns how many updates were refused."""
+    refusals = 0
+    while documents:
+        updates = [Fenced(doc.key, fence, doc.first, doc.last, doc.merged()) for doc in documents]
+        refused = [documents[index] for index in await store.upsert_fenced(collection, updates)]
+        refusals += len(refused)
+        # A redelivery may have been cut elsewhere, so only some of these offsets are in:
+        # the fence says which, and the rest goes again. It can be refused again only
+        # by another writer that has moved the fence on.
+        fences = await store.fences(collection, [doc.key for doc in refused], fence) if refused else {}
+        documents = [rest for doc in refused if (rest := doc.after(fences.get(doc.key, -1))) is not None]
+    return refusals

@@ -44,6 +44,6 @@ class Store(Protocol):
         """
         ...
 
-    async def update_fenced(self, collection: str, update: Fenced) -> bool:
-        """The same for one document that exists. False: its fence had passed `first`."""
+    async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
+        """Where the fence stands in each of the documents that have it; only what can never be undone."""
         ...

@@ -173,8 +173,8 @@ async def test_who_loses_the_race_to_make_a_document_is_refused_or_comes_second(
         refused = await asyncio.gather(*(stored.store.upsert_fenced("docs", [update]) for update in updates))
 
         for update, indexes in zip(updates, refused, strict=True):
-            for _ in indexes:  # the document is there now: as the applier does
-                assert await stored.store.update_fenced("docs", update)
+            if indexes:  # the document is there now: as the applier does
+                assert await stored.store.upsert_fenced("docs", [update]) == []
         assert (await stored.read("docs", key) or {})["n"] == 11
 
 
@@ -188,15 +188,14 @@ async def test_of_two_who_fold_the_same_offsets_at_once_one_passes(stored: Store
         assert (await stored.read("docs", f"a{attempt}") or {})["n"] == 1
 
 
-async def test_one_update_passes_its_fence_once_and_makes_no_document(stored: Stored) -> None:
-    assert not await stored.store.update_fenced("docs", fenced({"n": Inc(1)}, 0))
-    assert await stored.read("docs", "a") is None
-    await stored.store.upsert_fenced("docs", [fenced({"n": Inc(1)}, 0)])
+async def test_fences_are_told_of_the_documents_that_have_them(stored: Stored) -> None:
+    await stored.put("docs", {"_id": "settings only"})
+    await stored.store.upsert_fenced("docs", [fenced({"n": Inc(1)}, 3, 7), fenced({"n": Inc(1)}, 4, key="b")])
+    await stored.store.upsert_fenced("docs", [fenced({"n": Inc(1)}, 9, key="c", fence=OTHER)])
 
-    assert await stored.store.update_fenced("docs", fenced({"n": Inc(1)}, 1))
-    assert not await stored.store.update_fenced("docs", fenced({"n": Inc(1)}, 1))
+    keys = ["a", "b", "c", "settings only", "nobody"]
 
-    assert (await stored.read("docs", "a") or {})["n"] == 2
+    assert await stored.store.fences("docs", keys, FENCE) == {"a": 7, "b": 4}
 
 
 values = st.recursive(

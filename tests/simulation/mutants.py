@@ -1,5 +1,6 @@
 """The code under test, each time with one rule broken on purpose: what the simulation must notice."""
 
+import sys
 from collections.abc import Sequence
 from typing import TypedDict, Unpack
 
@@ -47,11 +48,18 @@ class RedeliveriesAreDuplicates(SimStore):
         return dict.fromkeys(stored, Origin("elsewhere", 0))
 
 
-class NoFallback(SimStore):
-    """What a fence refused is not decided offset by offset."""
+class RefusedIsFolded(SimStore):
+    """What a fence refused is taken to be in, all of it."""
 
-    async def update_fenced(self, collection: str, update: Fenced) -> bool:
-        return False
+    async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
+        return dict.fromkeys(keys, sys.maxsize)
+
+
+class FencesRunAhead(SimStore):
+    """What another writer is about to fold passes for folded: a read that a failover takes back."""
+
+    async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
+        return {key: offset + 1 for key, offset in (await super().fences(collection, keys, fence)).items()}
 
 
 class OffsetsAreCommittedByNameAlone(SimBroker):
@@ -124,7 +132,8 @@ MUTANTS = {
     "the fence does not tell creations of a topic apart": Code(broker=CreationsLookAlike),
     "there is no identity check": Code(store=NoIdentityCheck),
     "a redelivery is taken for a duplicate": Code(store=RedeliveriesAreDuplicates),
-    "a refused update is not decided offset by offset": Code(store=NoFallback),
+    "a refused update is taken to be in": Code(store=RefusedIsFolded),
+    "a fence is read that does not stand yet": Code(store=FencesRunAhead),
     "the offset is committed before the write": Code(fold_batch=commit_before_write),
     "what follows is published after the commit": Code(fold_batch=publish_after_commit),
     "what follows is published under new ids": Code(fold_batch=emits_under_new_ids),

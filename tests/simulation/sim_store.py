@@ -61,15 +61,20 @@ class SimStore:
     async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
         return await self._bulk([self._upserter(collection, update) for update in updates])
 
-    async def update_fenced(self, collection: str, update: Fenced) -> bool:
-        async def write() -> bool:
-            document = self._documents(collection).get(update.key)
-            if document is None or not self.passes(document, update):
-                return False
-            change_document(document, update)
-            return True
+    async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
+        found: dict[str, int] = {}
 
-        return await self._bulk([write]) == []
+        def look(key: str) -> Write:
+            async def read() -> bool:
+                document = self._documents(collection).get(key, {})
+                if fence in document.get("fence", {}):
+                    found[key] = document["fence"][fence]
+                return True
+
+            return read
+
+        await self._bulk([look(key) for key in keys])
+        return found
 
     def passes(self, document: Document, update: Fenced) -> bool:
         """Whether a document's fence lets the update through."""
