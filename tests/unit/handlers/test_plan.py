@@ -153,6 +153,16 @@ def test_each_offset_is_one_part_of_a_document_in_ascending_order(batch: list[li
             assert (document.first, document.last) == (offsets[0], offsets[-1])
 
 
+@given(batches, st.integers(8, 18))
+def test_cut_at_an_offset_the_rest_is_what_comes_after_it(batch: list[list[Effect]], offset: int) -> None:
+    for documents in pending_by_document(decisions(batch)).values():
+        for document in documents:
+            rest = document.after(offset)
+
+            later = [part for part in document.parts if part[0] > offset]
+            assert (rest.key, rest.parts) == (document.key, later) if rest is not None else not later
+
+
 def test_decisions_and_poison_are_told_apart_in_order() -> None:
     steps = [PLANNER.decide(a_record(an_event(data), offset)) for offset, data in enumerate((b"{", GOOD, b"[", GOOD))]
 
