@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from config.settings import KafkaSettings
-from tests.integration.up_process import CHILDREN, alive, counted, deaths, folded, publish, ready, started, until
+from tests.integration.up_process import CHILDREN, counted, deaths, folded, publish, ready, started, until
+from tests.processes import alive
 from workers.embedded.ports import LOOPBACK
 
 

@@ -85,15 +85,6 @@ async def ready(up: Up) -> bool:
     return False
 
 
-def alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and whom nobody has asked about does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
 async def deaths(up: Up, child: str) -> float:
     return await metric(up, f'fanfold_up_child_deaths_total{{child="{child}"}}')
 

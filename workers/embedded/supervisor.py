@@ -61,10 +61,12 @@ class Supervisor:
         *,
         ended: Callable[[int], None] = lambda pid: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        calm_seconds: float = CALM_SECONDS,
     ) -> None:
         """`ended` is told the process id of each child that is gone, for whatever reason."""
         self._ended = ended
         self._sleep = sleep
+        self._calm_seconds = calm_seconds
         self._stages: list[Sequence[Service]] = []
         self._started = 0
         self._services: dict[str, Service] = {}
@@ -128,7 +130,7 @@ class Supervisor:
             status = await child.ended()
             self._forget(service)
             metrics.DEATHS.labels(service.command.name).inc()
-            calm = time.monotonic() - child.started_at >= CALM_SECONDS
+            calm = time.monotonic() - child.started_at >= self._calm_seconds
             service.failures = 1 if calm else service.failures + 1
             await self._revive(service, f"ended with status {status}")
 
