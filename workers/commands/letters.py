@@ -33,19 +33,16 @@ async def show_list(settings: Settings, which: Which, *, after: str | None, limi
     if not page:
         out().print("No dead letters" + (" of this choice." if which.filter or after else "."))
         return
-    table = Table(title="Dead letters, newest first", title_justify="left")
-    table.add_column("id", overflow="fold")
-    for column in ("state", "time", "reason"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("detail", overflow="ellipsis", no_wrap=True, max_width=80)
+    console = out()
     for letter in page:
+        # The id on a line of its own, never cut: it is there to be copied.
+        console.print(letter.id, style="bold", markup=False, soft_wrap=True)
         detail = letter.letter.detail.strip().splitlines() or [""]
         # The last line of a stack is the error itself.
-        row = (letter.id, letter.state, _time(letter.at), letter.letter.reason, detail[-1])
-        table.add_row(*map(escape, row))
-    out().print(table)
+        line = f"  {letter.state:9} {_time(letter.at)}  {letter.letter.reason:16}  {printable(detail[-1])}"
+        console.print(line, markup=False, no_wrap=True, overflow="ellipsis")
     if following is not None:
-        out().print(f"There may be more: --after '{following}'", markup=False)
+        console.print(f"There may be more: --after '{following}'", markup=False, soft_wrap=True)
 
 
 async def show_one(settings: Settings, letter_id: str, *, as_json: bool) -> None:
@@ -60,7 +57,7 @@ async def show_one(settings: Settings, letter_id: str, *, as_json: bool) -> None
         table.add_row(f"[bold]{name}[/]", escape(value))
     console.print(table)
     console.print(f"\n[bold]value[/]\n{escape(readable(record_of(letter.letter).value))}", soft_wrap=True)
-    console.print(f"\n[bold]what went wrong[/]\n{escape(letter.letter.detail)}", soft_wrap=True)
+    console.print(f"\n[bold]what went wrong[/]\n{escape(printable(letter.letter.detail))}", soft_wrap=True)
 
 
 def _lines(letter: Letter) -> list[tuple[str, str]]:
@@ -88,10 +85,13 @@ def readable(data: bytes | None) -> str:
     except orjson.JSONDecodeError:
         text = None
     if text is None:
-        text = data.decode("utf-8", "backslashreplace")
-        # Control characters of a stranger's record could drive the operator's terminal.
-        text = text if text.isprintable() else repr(data)
+        text = printable(data.decode("utf-8", "backslashreplace"))
     return text if len(text) <= SHOWN_VALUE_CHARS else f"{text[:SHOWN_VALUE_CHARS]}… ({len(data)} bytes)"
+
+
+def printable(text: str) -> str:
+    """With its control characters spelled out: those of a stranger's record could drive the operator's terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 async def replay(settings: Settings, ids: Sequence[str], which: Which | None) -> None:
