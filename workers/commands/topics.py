@@ -35,7 +35,7 @@ async def show_topics(settings: Settings, *, as_json: bool) -> None:
         return
     table = Table(title="Topics", title_justify="left")
     for column in ("topic", "key", "partitions", "kept", "in Kafka", "events"):
-        table.add_column(column, justify="right" if column == "partitions" else "left")
+        table.add_column(column, justify="right" if column == "partitions" else "left", overflow="fold")
     for topic in TOPICS:
         found = existing.get(topic)
         table.add_row(
