@@ -86,9 +86,15 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         child = int(parent.stdout.readline())
         assert alive(child)
         parent.kill()
-    asyncio.run(until(lambda: not alive(child)))
+    try:
+        asyncio.run(until(lambda: not alive(child)))
+    finally:
+        if alive(child):
+            os.kill(child, signal.SIGKILL)
 
 
+# By its own word: it has become what it was to be.
+SPEAKING = f"import os; print(os.getpid(), flush=True)\n{FOR_EVER}"
 PARENT = f"""
 import asyncio, sys
 from workers.embedded.child import Command, start
@@ -96,8 +102,7 @@ from workers.embedded.child import Command, start
 async def ready(): return None
 
 async def main():
-    child = await start(Command(name="child", argv=(sys.executable, "-c", {FOR_EVER!r}), probe=ready))
-    print(child.pid, flush=True)
+    child = await start(Command(name="child", argv=(sys.executable, "-c", {SPEAKING!r}), probe=ready))
     await child.ended()
 
 asyncio.run(main())
