@@ -15,7 +15,7 @@ RUN pip wheel --no-cache-dir --wheel-dir /wheels .
 FROM python:3.12-slim-bookworm
 RUN useradd --system --uid 10001 --no-create-home fanfold
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --no-index --find-links /wheels fanfold && rm -rf /wheels
+RUN pip install --no-cache-dir --no-index --find-links /wheels /wheels/fanfold-*.whl && rm -rf /wheels
 USER 10001
 WORKDIR /tmp
 ENV PYTHONUNBUFFERED=1 \

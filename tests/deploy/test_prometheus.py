@@ -14,7 +14,7 @@ import pytest
 
 from workers.demo.running import Place, everything, forget_other_settings
 from workers.embedded.child import Command, running
-from workers.embedded.ports import LOOPBACK, answers, free_port
+from workers.embedded.ports import LOOPBACK, free_port
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/alerts.yml"
@@ -52,13 +52,17 @@ async def prometheus(place: Place, tmp_path_factory: pytest.TempPathFactory) -> 
     settings.write_text(PROMETHEUS.format(rules=RULES, target=urlsplit(place.metrics).netloc))
 
     async def probe() -> str | None:
-        return None if await answers(port) else "it does not answer"
+        try:
+            async with session.get("/-/ready") as answer:
+                return None if answer.status == 200 else "it is not ready"
+        except aiohttp.ClientError:
+            return "it does not answer"
 
     options = (f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address={LOOPBACK}:{port}")
     argv = (program("prometheus"), f"--config.file={settings}", *options)
     async with (
-        running(Command(name="prometheus", argv=argv, probe=probe, output=folder / "log")),
         aiohttp.ClientSession(f"http://{LOOPBACK}:{port}") as session,
+        running(Command(name="prometheus", argv=argv, probe=probe, output=folder / "log")),
     ):
         yield session
 
