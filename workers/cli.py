@@ -50,8 +50,8 @@ class WorkerName(StrEnum):
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(help="Port of the HTTP APIs.")] = 8080,
-    metrics_port: Annotated[int, typer.Option(help="Port of /metrics, /healthz and /readyz.")] = 9400,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the HTTP APIs.")] = 8080,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of /metrics, /healthz and /readyz.")] = 9400,
     data: Annotated[Path, typer.Option(help="Folder of everything that is kept.")] = Path("var"),
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep nothing.")] = False,
     broker: Annotated[

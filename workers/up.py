@@ -30,6 +30,7 @@ from workers.retry import Patience
 from workers.up_plan import (
     Place,
     UpOptions,
+    address,
     applied,
     environment,
     environment_file,
@@ -122,13 +123,13 @@ def _workers(
         if name == "folder" and options.kafka is None and options.broker == "apache":
             # A restart takes its partitions back at once, in place of waiting for its former self's session to end.
             own |= environment({"kafka": {"instance_id": "up"}})
-        # The gateway counts as ready when it answers callers.
-        answering = options.port if name == "gateway" else port
+        # The gateway counts as ready when it answers callers, at its own address.
+        answering = address(settings.gateway) if name == "gateway" else f"http://{LOOPBACK}:{port}"
         yield Service(
             Command(
                 name=name,
                 argv=(sys.executable, "-m", "workers.cli", *arguments),
-                probe=readiness(session, f"http://{LOOPBACK}:{answering}/readyz"),
+                probe=readiness(session, f"{answering}/readyz"),
                 environment={**shared, **own},
                 # A little more than it gives itself.
                 drain_seconds=drain.get(name, 5.0) + 2.0,

@@ -1,9 +1,11 @@
 """What `fanfold up` works out before it runs anything: options, settings for the children, files, what it says."""
 
+import errno
 import fcntl
 import os
 import secrets
 import shlex
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,11 +14,12 @@ from typing import Any, Literal, TextIO
 
 import msgspec
 
-from config.settings import ENV_PREFIX, Settings
+from config.settings import ENV_PREFIX, GatewaySettings, MetricsSettings, Settings
 from workers.embedded import apache, secantus, tansu
 from workers.embedded.errors import CannotStart
-from workers.embedded.ports import LOOPBACK, free_port, is_taken
+from workers.embedded.ports import LOOPBACK, free_port, listening_error
 
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - compared with, not listened on
 ENVIRONMENT_FILE = "up.env"
 
 
@@ -24,7 +27,9 @@ class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `fanfold up` was asked for."""
 
     port: int = 8080
+    """Of the HTTP APIs; 0 takes a free one."""
     metrics_port: int = 9400
+    """Of metrics and readiness; 0 takes a free one."""
     data: Path = Path("var")
     """Folder of everything that is kept."""
     ephemeral: bool = False
@@ -56,30 +61,45 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 
 def refuse_taken(host: str, port: int, option: str) -> None:
-    """Raises CannotStart where somebody listens already."""
-    if is_taken(host, port):
+    """Raises CannotStart where we could not listen."""
+    error = listening_error(host, port)
+    if error is None:
+        return
+    if error.errno == errno.EADDRINUSE:
         raise CannotStart(f"Port {port} is taken by another program: choose another with {option}")
+    raise CannotStart(f"Listening at {host}:{port} is not possible ({error.strerror}): choose another with {option}")
 
 
 @contextmanager
 def open_place(options: UpOptions) -> Iterator[Place]:
     """The folders, for this run alone. Raises CannotStart."""
-    with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as name:
-        run = Path(name)
-        if options.ephemeral:
-            yield Place(run, run)
-            return
-        kept = options.data.absolute()
+    if options.ephemeral:
+        with tempfile.TemporaryDirectory(prefix="fanfold-", ignore_cleanup_errors=True) as name:
+            yield Place(Path(name), Path(name))
+        return
+    kept = options.data.absolute()
+    with _locked(kept):
+        run = kept / "run"
+        # A run that was killed left it behind.
+        shutil.rmtree(run, ignore_errors=True)
         try:
-            lock = (made(kept) / ".lock").open("w")
-        except OSError as error:
-            raise CannotStart(f"{kept} cannot be used ({error.strerror}): choose another folder with --data") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise CannotStart(f"{kept} is in use by another run: choose another folder with --data") from None
-            yield Place(kept, run)
+            yield Place(kept, made(run))
+        finally:
+            shutil.rmtree(run, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        lock = (made(folder) / ".lock").open("w")
+    except OSError as error:
+        raise CannotStart(f"{folder} cannot be used ({error.strerror}): choose another folder with --data") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotStart(f"{folder} is in use by another run: choose another folder with --data") from None
+        yield
 
 
 def made(folder: Path) -> Path:
@@ -102,8 +122,8 @@ def overridden(options: UpOptions, given: Settings, token_key: str) -> Overrides
     return {
         "kafka": kafka,
         "mongo": mongo,
-        "gateway": {"port": options.port},
-        "metrics": {"port": options.metrics_port},
+        "gateway": {"port": options.port or free_port()},
+        "metrics": {"port": options.metrics_port or free_port()},
         "chat": {"token_key": token_key},
     }
 
@@ -156,13 +176,18 @@ def private(file: Path) -> TextIO:
 
 def ready_line(options: UpOptions, settings: Settings, place: Place, for_others: Path) -> str:
     """Where everything is, and what of it is kept where."""
-    gateway = f"http://{settings.gateway.host}:{settings.gateway.port}"
-    metrics = f"http://{settings.metrics.host}:{settings.metrics.port}/metrics"
+    gateway, metrics = address(settings.gateway), f"{address(settings.metrics)}/metrics"
     return (
         f"Fanfold is ready: {gateway} (described at {gateway}/docs), metrics at {metrics}. "
         f"Events: {_broker(options, settings, place)}. Documents: {_store(options, settings, place)}. "
         f"Other commands find them after: set -a; . {shlex.quote(shown(for_others))}"
     )
+
+
+def address(listening: GatewaySettings | MetricsSettings) -> str:
+    """Where it can be reached from this machine."""
+    host = LOOPBACK if listening.host == EVERYWHERE else listening.host
+    return f"http://{host}:{listening.port}"
 
 
 def _broker(options: UpOptions, settings: Settings, place: Place) -> str:

@@ -39,6 +39,17 @@ async def test_sigterm_stops_every_child_and_leaves_no_file(tmp_path: Path) -> N
         assert not temporary.exists()
 
 
+async def test_sigterm_in_the_middle_of_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with started(tmp_path, "--ephemeral") as up:
+        await until(lambda: "store" in up.pids())
+
+        up.process.send_signal(signal.SIGTERM)
+
+        assert await up.ended() == 0
+        assert await up.rest() == ""
+        assert [child for child, pid in up.pids().items() if alive(pid)] == []
+
+
 async def test_no_child_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     async with started(tmp_path, "--data", str(tmp_path / "var")) as up:
         await up.line()

@@ -58,7 +58,7 @@ async def started(folder: Path, *arguments: str, port: int | None = None) -> Asy
             *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr,
-            env={**os.environ, "FANFOLD_EVENTS__TOKENS": '["events-token"]'},
+            env={**os.environ, "TMPDIR": str(folder), "FANFOLD_EVENTS__TOKENS": '["events-token"]'},
         )
     try:
         yield Up(process, port, metrics_port, errors)

@@ -1,4 +1,4 @@
-"""Ports of the loopback interface: a free one, whether one is taken, whether somebody answers."""
+"""Ports of the loopback interface: a free one, whether one can be had, whether somebody answers."""
 
 import asyncio
 import socket
@@ -21,16 +21,16 @@ def free_port() -> int:
             return port
 
 
-def is_taken(host: str, port: int) -> bool:
-    """Whether listening there would fail. Port 0 is never taken."""
+def listening_error(host: str, port: int) -> OSError | None:
+    """What would keep a server from listening there."""
     with socket.socket() as probe:
         # As servers do: connections that linger after a stop do not keep a port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
-            return True
-        return False
+        except OSError as error:
+            return error
+        return None
 
 
 async def answers(port: int) -> bool:
