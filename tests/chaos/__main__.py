@@ -1,0 +1,139 @@
+"""`make chaos`: real processes, a load with duplicates, SIGKILL at random; at the end every document is compared.
+
+Exit status 0 only when all is exact.
+"""
+
+import asyncio
+import secrets
+import shutil
+import sys
+import tempfile
+import time
+from enum import StrEnum
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from tests.chaos.ledger import Ledger
+from tests.chaos.load import Load
+from tests.chaos.stage import Died, Stage, open_stage
+from tests.chaos.verdict import NotFolded, Verdict, judge, wait_folded
+
+console = Console()
+
+CALM_SECONDS = (1.0, 4.0)
+"""Between two kills."""
+FOLDED_SECONDS = 300.0
+
+
+class Broker(StrEnum):
+    apache = "apache"
+    tansu = "tansu"
+
+
+def default_broker() -> Broker:
+    """Only Apache Kafka keeps its log, so only it may be killed."""
+    return Broker.apache if shutil.which("java") and shutil.which("mvn") else Broker.tansu
+
+
+def main(
+    events: Annotated[int, typer.Option(help="Facts to send; duplicates come on top.", min=1)] = 50_000,
+    seed: Annotated[int | None, typer.Option(help="Of the load and the kills. Timing is the machine's.")] = None,
+    broker: Annotated[Broker | None, typer.Option(help="Default: Apache Kafka where Java and Maven are.")] = None,
+    pace: Annotated[float, typer.Option(help="Facts a second.", min=1)] = 500.0,
+) -> None:
+    """Exactly once, with real processes."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    chosen_seed = seed if seed is not None else secrets.randbelow(1_000_000)
+    chosen_broker = broker or default_broker()
+    console.print(f"seed {chosen_seed}, {events:,} facts, broker {chosen_broker.value}")
+    with tempfile.TemporaryDirectory(prefix="fanfold-chaos-", ignore_cleanup_errors=True) as name:
+        sys.exit(0 if asyncio.run(run(Path(name), chosen_broker, events, chosen_seed, pace)) else 1)
+
+
+async def run(place: Path, broker: Broker, events: int, seed: int, pace: float) -> bool:
+    started = time.monotonic()
+    ledger = Ledger()
+    async with open_stage(place, broker.value) as stage:
+        load = Load(stage, ledger, Random(seed), events, pace)
+        try:
+            await _under_fire(stage, load, Random(seed + 1), events)
+            console.print(f"sent after {time.monotonic() - started:.0f} s; waiting until all is folded")
+            await wait_folded(stage.settings, FOLDED_SECONDS)
+            if dead := stage.dead():
+                raise Died(f"ended by themselves: {', '.join(dead)}")
+            verdict = await judge(stage.settings, ledger)
+        except (Died, NotFolded) as error:
+            verdict = Verdict([str(error)], {})
+        _show(stage, load, verdict)
+    seconds = time.monotonic() - started
+    for mistake in verdict.mistakes[:20]:
+        console.print(mistake, style="red", markup=False)
+    outcome = "exact" if not verdict.mistakes else f"{len(verdict.mistakes)} mistakes"
+    console.print(f"[bold]{outcome}[/] after {seconds:.0f} s; again with: make chaos SEED={seed} EVENTS={events}")
+    if verdict.mistakes:
+        console.print(f"what the processes said is in {_keep_logs(place)}")
+    return not verdict.mistakes
+
+
+def _keep_logs(place: Path) -> Path:
+    kept = Path(tempfile.mkdtemp(prefix="fanfold-chaos-logs-"))
+    for log in place.glob("*.log"):
+        shutil.copy(log, kept)
+    return kept
+
+
+async def _under_fire(stage: Stage, load: Load, rng: Random, events: int) -> None:
+    """Send while killing."""
+    columns = (TextColumn("sending under fire"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=events, state="")
+        sending = asyncio.create_task(load.run())
+        killing = asyncio.create_task(_kill(stage, rng))
+        try:
+            while not sending.done():
+                await asyncio.wait({sending, killing}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
+                kills = sum(part.kills for part in stage.parts.values())
+                progress.update(bar, completed=load.begun, state=f"{load.retries} retries, {kills} kills")
+                if killing.done():
+                    killing.result()
+            await sending
+        finally:
+            sending.cancel()
+            killing.cancel()
+            await asyncio.gather(sending, killing, return_exceptions=True)
+    for name, part in stage.parts.items():
+        if name in stage.killable and not part.up:
+            await part.start()  # killed, and its restart cut short
+
+
+async def _kill(stage: Stage, rng: Random) -> None:
+    """Each part in its turn, the turns shuffled; often a second one while the first is down."""
+    while True:
+        turns = list(stage.killable)
+        rng.shuffle(turns)
+        while turns:
+            victims = [turns.pop() for _ in range(min(len(turns), rng.choice((1, 1, 2))))]
+            await asyncio.sleep(rng.uniform(*CALM_SECONDS))
+            await asyncio.gather(*(stage.kill_and_restart(name, rng) for name in victims))
+
+
+def _show(stage: Stage, load: Load, verdict: Verdict) -> None:
+    kills = Table("part", "killed with SIGKILL")
+    for name, part in stage.parts.items():
+        kills.add_row(name, str(part.kills))
+    counts = Table("what", "count")
+    for what, count in (verdict.counts | {"retries of clients": load.retries}).items():
+        counts.add_row(what, f"{count:,}")
+    console.print(kills)
+    console.print(counts)
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,66 @@
+"""What clients sent and what they were told: the only witness that is not the code under test."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+import msgspec
+
+from handlers.accounts import LOGIN_LOG
+from handlers.detections import DETECTIONS
+from handlers.outcome import SEEN
+
+
+class Sent(msgspec.Struct):
+    """One fact, however often it was sent. `acknowledged` once any sender was told that it is stored."""
+
+    identity: str
+    collection: str
+    """Where its fact is kept."""
+    acknowledged: bool = False
+    sendings: int = 0
+
+
+class Login(Sent):
+    user: str = ""
+    online: bool = True
+
+
+class Ban(Sent):
+    user: str = ""
+
+
+class Detection(Sent):
+    reader: str = ""
+    accounts: int = 0
+    pushes: int = 0
+
+
+T = TypeVar("T", bound=Sent)
+
+
+class Ledger:
+    """Facts by identity, and the poison that was written."""
+
+    def __init__(self) -> None:
+        self.facts: dict[str, Sent] = {}
+        self.poison_acknowledged = 0
+
+    def login(self, identity: str, user: str, online: bool) -> Login:
+        return self._enter(Login(identity, LOGIN_LOG, user=user, online=online))
+
+    def ban(self, identity: str, user: str) -> Ban:
+        return self._enter(Ban(identity, SEEN, user=user))
+
+    def detection(self, identity: str, reader: str, accounts: int, pushes: int) -> Detection:
+        return self._enter(Detection(identity, DETECTIONS, reader=reader, accounts=accounts, pushes=pushes))
+
+    def _enter(self, fact: T) -> T:
+        self.facts[fact.identity] = fact
+        return fact
+
+    def acknowledged(self) -> Iterator[Sent]:
+        return (fact for fact in self.facts.values() if fact.acknowledged)
+
+    @property
+    def sendings(self) -> int:
+        return sum(fact.sendings for fact in self.facts.values())

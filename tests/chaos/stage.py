@@ -1,0 +1,194 @@
+"""The processes of a run: started through the command line, killed with SIGKILL, started again, stopped at the end."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import msgspec
+
+from config.settings import Settings
+from config.topics import TOPICS
+from stores.collections import ensure_indexes
+from stores.mongo import open_database
+from streams.cluster import open_cluster
+from workers.embedded import apache, secantus, tansu
+from workers.embedded.child import Child, Command, start, tail
+from workers.embedded.errors import CannotStart
+from workers.embedded.ports import LOOPBACK, answers, free_port
+
+FOLDERS = ("folder-1", "folder-2")
+TOKEN = "chaos-events-token"
+SECRET_ID, SECRET = "demo", "chaos-secret"
+STARTS = 5
+"""How often a start is tried before the run is given up."""
+
+
+class Died(Exception):
+    """A part ended that nobody killed: a bug."""
+
+
+class Part:
+    """One process that may be killed at any moment."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self.child: Child | None = None
+        self.kills = 0
+        self.deaths = 0
+        """Ends that were not our doing."""
+
+    @property
+    def up(self) -> bool:
+        return self.child is not None and self.child.running
+
+    async def start(self) -> None:
+        """Returns once it is ready. Raises CannotStart when it will not."""
+        for left in reversed(range(STARTS)):
+            self.child = await start(self.command)
+            try:
+                await self.child.wait_ready()
+            except CannotStart:
+                await self.child.kill()
+                if not left:
+                    raise
+            else:
+                return
+
+    async def kill(self) -> None:
+        if self.child is not None and self.child.running:
+            self.kills += 1
+            await self.child.kill()
+
+    async def stop(self) -> None:
+        if self.child is not None:
+            await self.child.stop()
+
+
+class Stage:
+    """All parts by name, in the order in which they start."""
+
+    def __init__(self, settings: Settings, parts: Mapping[str, Part], killable: tuple[str, ...]) -> None:
+        self.settings = settings
+        self.parts = dict(parts)
+        self.killable = killable
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.settings.gateway.port}"
+
+    async def kill_and_restart(self, name: str, rng: Random) -> None:
+        part = self.parts[name]
+        if not part.up:
+            part.deaths += 1
+            raise Died(f"{name} ended by itself; it last said: {tail(part.command.output)[-3:]}")
+        await part.kill()
+        await asyncio.sleep(rng.uniform(0, 2))
+        await part.start()
+
+    def dead(self) -> list[str]:
+        return [name for name, part in self.parts.items() if not part.up]
+
+
+@asynccontextmanager
+async def open_stage(place: Path, broker: str) -> AsyncIterator[Stage]:
+    """Everything running; topics and indexes there. What was started is stopped at the end, whatever happened."""
+    settings = settings_for(broker)
+    parts = {
+        "store": Part(store_command(settings, place)),
+        "broker": Part(await asyncio.to_thread(broker_command, settings, place, broker)),
+        "gateway": Part(our_command("gateway", settings, place, "gateway")),
+        **{name: Part(our_command(name, settings, place, "worker", "folder")) for name in FOLDERS},
+        "clock": Part(our_command("clock", settings, place, "worker", "clock")),
+    }
+    try:
+        for name in ("store", "broker"):
+            await parts[name].start()
+        await prepare(settings)
+        await asyncio.gather(*(parts[name].start() for name in ("gateway", *FOLDERS, "clock")))
+        # Tansu keeps its log in memory: killed, it has lost what it acknowledged, as it says it does.
+        killable = tuple(name for name in parts if name != "broker" or broker == "apache")
+        yield Stage(settings, parts, killable)
+    finally:
+        for part in reversed(parts.values()):
+            await part.stop()
+
+
+def settings_for(broker: str) -> Settings:
+    kind = apache if broker == "apache" else tansu
+    return Settings.model_validate(
+        {
+            "kafka": {
+                "bootstrap": f"{LOOPBACK}:{free_port()}",
+                "idempotent": broker == "apache",
+                "session_timeout_seconds": kind.SESSION_SECONDS,
+            },
+            "mongo": {"uri": secantus.uri(free_port()), "parallel_writes": secantus.PARALLEL_WRITES},
+            "gateway": {"port": free_port()},
+            # Small batches: more commits, more places to be killed at.
+            "folder": {"batch_records": 500, "poison_run": 500, "poison_window": 5000},
+            "chat": {"secrets": {SECRET_ID: SECRET}},
+            "events": {"tokens": [TOKEN]},
+        }
+    )
+
+
+def environment(settings: Settings, metrics_port: int) -> dict[str, str]:
+    """The settings as the processes read them."""
+    return {
+        "FANFOLD_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
+        "FANFOLD_KAFKA__IDEMPOTENT": str(settings.kafka.idempotent),
+        "FANFOLD_KAFKA__SESSION_TIMEOUT_SECONDS": str(settings.kafka.session_timeout_seconds),
+        "FANFOLD_MONGO__URI": settings.mongo.uri.get_secret_value(),
+        "FANFOLD_MONGO__PARALLEL_WRITES": str(settings.mongo.parallel_writes),
+        "FANFOLD_GATEWAY__PORT": str(settings.gateway.port),
+        "FANFOLD_METRICS__PORT": str(metrics_port),
+        "FANFOLD_FOLDER__BATCH_RECORDS": str(settings.folder.batch_records),
+        "FANFOLD_FOLDER__POISON_RUN": str(settings.folder.poison_run),
+        "FANFOLD_FOLDER__POISON_WINDOW": str(settings.folder.poison_window),
+        "FANFOLD_CHAT__SECRETS": json.dumps({SECRET_ID: SECRET}),
+        "FANFOLD_EVENTS__TOKENS": json.dumps([TOKEN]),
+        "FANFOLD_LOG__LEVEL": "warning",
+    }
+
+
+def our_command(name: str, settings: Settings, place: Path, *arguments: str) -> Command:
+    """`fanfold ARGUMENTS`, ready once its metrics port answers."""
+    metrics_port = free_port()
+
+    async def probe() -> str | None:
+        return None if await answers(metrics_port) else "nobody answers at its metrics port"
+
+    return Command(
+        name=name,
+        argv=(sys.executable, "-m", "workers.cli", *arguments),
+        probe=probe,
+        environment=environment(settings, metrics_port),
+        output=place / f"{name}.log",
+    )
+
+
+def store_command(settings: Settings, place: Path) -> Command:
+    port = int(settings.mongo.uri.get_secret_value().rstrip("/").rpartition(":")[2])
+    (place / "store").mkdir()
+    return secantus.command(port, place / "store", output=place / "store.log")
+
+
+def broker_command(settings: Settings, place: Path, broker: str) -> Command:
+    port = int(settings.kafka.bootstrap.rpartition(":")[2])
+    output = place / "broker.log"
+    if broker == "apache":
+        # Killed by a signal, not by a power cut: what the operating system has is kept.
+        return apache.command(port, place / "kafka", durable=False, output=output)
+    return msgspec.structs.replace(tansu.command(port), output=output)
+
+
+async def prepare(settings: Settings) -> None:
+    """Topics and indexes."""
+    async with open_cluster(settings.kafka) as cluster:
+        await cluster.sync(TOPICS)
+    async with open_database(settings.mongo) as database:
+        await ensure_indexes(database)

@@ -1,0 +1,253 @@
+"""The end of a run: all folded, then every document compared with the logs, and both with what clients were told."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from bson import decode, encode
+
+from config.settings import Settings
+from config.topics import TOPICS
+from handlers.accounts import ACCOUNTS, LOGIN_LOG
+from handlers.effects import ABSENT, apply, stamp
+from handlers.letters import COLLECTION as LETTERS
+from handlers.letters import letter_for
+from handlers.notices import INBOXES
+from handlers.plan import Decided, Planner, Poisoned
+from handlers.pushes import PUSHES
+from handlers.routes import ROUTES
+from schemas.errors import BrokerAway, StoreAway
+from schemas.events import LogId, Record
+from stores.bans import due_bans
+from stores.collections import LEASES
+from stores.mongo import CODEC, Database, open_database
+from streams.cluster import Cluster, open_cluster
+from tests.chaos.ledger import Detection, Ledger, Login
+from workers.folder import GROUP, to_record
+
+CALM_SECONDS = 5.0
+"""How long nothing may change before all counts as folded."""
+
+Documents = dict[str, dict[str, dict[str, Any]]]
+
+
+class NotFolded(Exception):
+    """The deadline passed with work left."""
+
+
+class Verdict(msgspec.Struct):
+    """What was found; exact if there are no mistakes."""
+
+    mistakes: list[str]
+    counts: dict[str, int]
+
+
+async def wait_folded(settings: Settings, deadline_seconds: float) -> None:
+    """Return once all is folded, ends of bans included, and stays so for a while."""
+    deadline = time.monotonic() + deadline_seconds
+    calm_since, before = time.monotonic(), None
+    state: object = None
+    async with open_database(settings.mongo) as database:
+        while time.monotonic() < deadline:
+            try:
+                async with open_cluster(settings.kafka) as cluster:
+                    lags = await cluster.lag(GROUP, TOPICS)
+                behind = {f"{lag.topic}-{lag.partition}": lag.behind for lag in lags if lag.behind}
+                due = [ban.user_id async for ban in due_bans(database, datetime.now(UTC))]
+                pending = await database[ACCOUNTS].count_documents({"ban.v.status": 2})
+            except (BrokerAway, StoreAway) as away:
+                state, before = away, None
+                continue
+            state = (behind, len(due), pending, [lag.end for lag in lags])
+            if behind or due or pending or state != before:
+                calm_since, before = time.monotonic(), state
+            elif time.monotonic() - calm_since > CALM_SECONDS:
+                return
+            await asyncio.sleep(0.5)
+    raise NotFolded(f"after {deadline_seconds:.0f} s: (behind, due, banned, ends) = {state}")
+
+
+async def judge(settings: Settings, ledger: Ledger) -> Verdict:
+    """Compare: documents with the logs, exactly; logs and documents with what clients were told."""
+    async with open_cluster(settings.kafka) as cluster, open_database(settings.mongo) as database:
+        logs = await read_logs(settings, cluster)
+        documents = await read_documents(database)
+    found = Mistakes()
+    history = History(logs)
+    winners = _winners(history, documents, found)
+    _compare(_expected(winners), documents, found)
+    _compare_letters(history, documents, found)
+    _compare_ledger(ledger, history, documents, found)
+    return Verdict(found.texts, _counts(ledger, history, documents))
+
+
+class Mistakes:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def check(self, right: bool, text: str) -> None:
+        if not right:
+            self.texts.append(text)
+
+
+async def read_logs(settings: Settings, cluster: Cluster) -> dict[LogId, list[Record]]:
+    """Every record that is in Kafka."""
+    ends = {TopicPartition(lag.topic, lag.partition): lag.end for lag in await cluster.lag(GROUP, TOPICS)}
+    log_ids = await cluster.log_ids(ends)
+    logs: dict[LogId, list[Record]] = {log_id: [] for log_id in log_ids.values()}
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka.bootstrap, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning()
+        left = {tp for tp, end in ends.items() if end > 0}
+        while left:
+            for tp, records in (await consumer.getmany(*left, timeout_ms=1000)).items():
+                logs[log_ids[tp]] += map(to_record, records)
+            left = {tp for tp in left if await consumer.position(tp) < ends[tp]}
+    finally:
+        await consumer.stop()
+    return logs
+
+
+async def read_documents(database: Database) -> Documents:
+    documents: Documents = {}
+    for collection in await database.list_collection_names():
+        if collection != LEASES:
+            documents[collection] = {found["_id"]: found async for found in database[collection].find({})}
+    return documents
+
+
+class History:
+    """All records of the logs, decided."""
+
+    def __init__(self, logs: Mapping[LogId, Sequence[Record]]) -> None:
+        planner = Planner(ROUTES)
+        self.copies: dict[tuple[str, str], list[tuple[LogId, Decided]]] = {}
+        self.letters: set[str] = set()
+        self.records = 0
+        for log, records in logs.items():
+            for record in records:
+                self.records += 1
+                step = planner.decide(record)
+                if isinstance(step, Poisoned):
+                    self.letters.add(letter_for(step, log).identity)
+                else:
+                    fact = step.outcome.fact.collection, step.event.identity
+                    self.copies.setdefault(fact, []).append((log, step))
+
+
+def _winners(history: History, documents: Documents, found: Mistakes) -> list[tuple[LogId, Decided]]:
+    """The copy of each fact that was counted: the one its document names."""
+    winners = []
+    for (collection, identity), copies in history.copies.items():
+        stored = documents.get(collection, {}).get(identity)
+        if stored is None:
+            found.check(False, f"lost: {identity} is in Kafka and not in {collection}")
+            continue
+        origin = stored["origin"]["fence"], stored["origin"]["offset"]
+        won = [(log, step) for log, step in copies if (log.fence, step.offset) == origin]
+        found.check(len(won) == 1, f"{identity}: its origin {origin} is no copy of it")
+        for log, step in won:
+            winners.append((log, step))
+            body = _as_stored({**step.outcome.fact.body})
+            kept = {name: value for name, value in stored.items() if name not in ("_id", "origin", "recorded_at")}
+            found.check(kept == body, f"{collection}/{identity} is {kept}, should be {body}")
+    known = {fact[1] for fact in history.copies}
+    for collection in {collection for collection, _ in history.copies}:
+        for identity in documents.get(collection, {}).keys() - known:
+            found.check(False, f"invented: {identity} in {collection} is not in Kafka")
+    emitted = {event.identity for _, step in winners for event in step.emits}
+    for identity in emitted - known:
+        found.check(False, f"never emitted: {identity}")
+    return winners
+
+
+def _expected(winners: Iterable[tuple[LogId, Decided]]) -> Documents:
+    """The effects of each counted copy, one by one, in log order."""
+    documents: Documents = {}
+    for log, step in sorted(winners, key=lambda winner: (winner[0].fence, winner[1].offset)):
+        for effect in step.outcome.effects:
+            collection = documents.setdefault(effect.collection, {})
+            document = collection.setdefault(effect.key, {"_id": effect.key, "fence": {}})
+            document["fence"][log.fence] = step.offset
+            for path, change in stamp(effect.change, step.offset).items():
+                *parents, field = path.split(".")
+                place = document
+                for parent in parents:
+                    place = place.setdefault(parent, {})
+                place[field] = apply(change, place.get(field, ABSENT))
+    return documents
+
+
+def _compare(expected: Documents, documents: Documents, found: Mistakes) -> None:
+    for collection, wanted in expected.items():
+        stored = documents.get(collection, {})
+        found.check(stored.keys() == wanted.keys(), f"{collection}: {sorted(stored.keys() ^ wanted.keys())[:5]}")
+        for key, document in wanted.items():
+            should, is_there = _as_stored(document), stored.get(key, {})
+            for field in sorted(should.keys() | is_there.keys()):
+                same = should.get(field) == is_there.get(field)
+                found.check(
+                    same, f"{collection}/{key}: {field} is {is_there.get(field)}, should be {should.get(field)}"
+                )
+
+
+def _compare_letters(history: History, documents: Documents, found: Mistakes) -> None:
+    letters = set(documents.get(LETTERS, {}))
+    for identity in history.letters ^ letters:
+        found.check(False, f"{identity} is {'not ' if identity in history.letters else ''}set aside")
+
+
+def _compare_ledger(ledger: Ledger, history: History, documents: Documents, found: Mistakes) -> None:
+    """Told "stored": counted once. Not told: at most once. By the ledger alone, without our handlers."""
+    stored = {fact.identity for fact in ledger.facts.values() if fact.identity in documents.get(fact.collection, {})}
+    for fact in ledger.acknowledged():
+        found.check(fact.identity in stored, f"lost: {fact.identity} was acknowledged")
+    clients = {identity for (_, identity) in history.copies if identity.startswith(("chat/", "upstream/"))}
+    for identity in clients - ledger.facts.keys():
+        found.check(False, f"invented: {identity} was never sent")
+    found.check(len(history.letters) >= ledger.poison_acknowledged, "poison was acknowledged and is not set aside")
+    present = [fact for fact in ledger.facts.values() if fact.identity in stored]
+    logins = Counter((fact.user, fact.online) for fact in present if isinstance(fact, Login))
+    for (user, online), times in logins.items():
+        field = "logins" if online else "logouts"
+        counted = documents.get(ACCOUNTS, {}).get(user, {}).get(field)
+        found.check(counted == times, f"{user}: {field} is {counted}, {times} were sent")
+    detections = [fact for fact in present if isinstance(fact, Detection)]
+    for reader, times in Counter(fact.reader for fact in detections).items():
+        unread = documents.get(INBOXES, {}).get(reader, {}).get("unread")
+        found.check(unread == times, f"{reader}: {unread} unread, {times} were sent")
+    pushes, asked = len(documents.get(PUSHES, {})), sum(fact.pushes for fact in detections)
+    found.check(pushes == asked, f"{pushes} pushes, {asked} were asked for")
+    entries = len(documents.get(LOGIN_LOG, {}))
+    found.check(entries == logins.total(), f"{entries} entries in the login log, {logins.total()} were sent")
+
+
+def _counts(ledger: Ledger, history: History, documents: Documents) -> dict[str, int]:
+    acknowledged = sum(1 for _ in ledger.acknowledged())
+    return {
+        "facts sent": len(ledger.facts),
+        "sendings, duplicates and retries included": ledger.sendings,
+        "acknowledged": acknowledged,
+        "not acknowledged": len(ledger.facts) - acknowledged,
+        "records in Kafka": history.records,
+        "distinct events in Kafka": len(history.copies),
+        "entries in the login log": len(documents.get(LOGIN_LOG, {})),
+        "detections": len(documents.get("detections", {})),
+        "pushes": len(documents.get(PUSHES, {})),
+        "notices": len(documents.get("notices", {})),
+        "ends of bans": sum(1 for _, identity in history.copies if identity.startswith("clock/")),
+        "dead letters": len(documents.get(LETTERS, {})),
+        "documents compared": sum(len(found) for found in documents.values()),
+    }
+
+
+def _as_stored(document: dict[str, Any]) -> dict[str, Any]:
+    """As it comes back from the store: times by the millisecond, lists for tuples."""
+    return dict(decode(encode(document), codec_options=CODEC))
