@@ -203,19 +203,24 @@ class Publisher:
         acks: list[asyncio.Future[object]] = []
         for (topic, partition), waiting in by_partition.items():
             acks += await self._submit(producer, topic, partition, waiting)
-        await asyncio.gather(*acks)
+        # Not gather: a timeout would cancel the acks, and their errors would then be nobody's.
+        done, _ = await asyncio.wait(acks, return_when=asyncio.FIRST_EXCEPTION)
+        for ack in done:
+            ack.result()
 
     async def _submit(
         self, producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Outgoing]
     ) -> list[asyncio.Future[object]]:
-        acks = []
-        batch = producer.create_batch()
+        batches = [producer.create_batch()]
         for record in records:
-            if not _append(batch, record):
-                acks.append(await producer.send_batch(batch, topic, partition=partition))
-                batch = producer.create_batch()
-                _append(batch, record)  # the first of a batch is taken whatever its size
-        acks.append(await producer.send_batch(batch, topic, partition=partition))
+            if not _append(batches[-1], record):
+                batches.append(producer.create_batch())
+                _append(batches[-1], record)  # the first of a batch is taken whatever its size
+        acks = []
+        for batch in batches:
+            ack = await producer.send_batch(batch, topic, partition=partition)
+            ack.add_done_callback(_look_at)
+            acks.append(ack)
         return acks
 
     async def _close(self) -> None:
@@ -245,6 +250,12 @@ async def _discard(producer: AIOKafkaProducer) -> None:
             await producer.stop()
     except (KafkaError, OSError, TimeoutError) as error:
         log.debug("producer_close_failed", error=repr(error))
+
+
+def _look_at(ack: asyncio.Future[object]) -> None:
+    """Take note of its error, which comes after the flight was given up."""
+    if not ack.cancelled():
+        ack.exception()
 
 
 def _append(batch: BatchBuilder, record: Outgoing) -> bool:
