@@ -59,6 +59,12 @@ SEEDS ?= 20000
 simulate: install
 	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
+# Exactly once with real processes under SIGKILL. EVENTS=, SEED=, BROKER=apache|tansu (only Apache Kafka may be killed).
+EVENTS ?= 50000
+.PHONY: chaos
+chaos: install
+	$(BIN)/python -m tests.chaos --events $(EVENTS) $(if $(SEED),--seed $(SEED)) $(if $(BROKER),--broker $(BROKER))
+
 # Claims about speed, each a command that prints ratios within one run.
 BENCH_STAMP := .venv/.bench-installed
 $(BENCH_STAMP): $(STAMP)
