@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from typing import Any
 
@@ -239,3 +240,25 @@ async def test_an_address_that_is_none_is_a_mistake_in_the_settings(fanfold: Fan
     [line] = ended.err.splitlines()
     assert line.startswith("mongo.uri (FANFOLD_MONGO__URI): ")
     assert "hunter2" not in line
+
+
+@pytest.mark.parametrize("arguments", [["gateway"], ["worker", "folder", "clock"]])
+async def test_a_port_that_is_taken_is_said_in_one_sentence(fanfold: Fanfold, arguments: list[str]) -> None:
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = await fanfold(*arguments, FANFOLD_METRICS__PORT=port, FANFOLD_GATEWAY__PORT="0")
+
+    assert ended.status == 1
+    said = [line for line in ended.err.splitlines() if not line.startswith("{")]
+    assert len(said) == 1
+    assert said[0].startswith("Cannot listen: ")
+    assert port in said[0]
+
+
+async def test_a_worker_with_an_address_that_is_none_ends_with_one_sentence(fanfold: Fanfold) -> None:
+    ended = await fanfold("worker", "folder", FANFOLD_MONGO__URI="mongo://host/", FANFOLD_METRICS__PORT="0")
+
+    assert ended.status == 2
+    said = [line for line in ended.err.splitlines() if not line.startswith("{")]
+    assert len(said) == 1
+    assert said[0].startswith("mongo.uri (FANFOLD_MONGO__URI): ")

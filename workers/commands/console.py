@@ -1,5 +1,6 @@
 """How the commands speak to people: results on standard output, what went wrong on standard error."""
 
+import errno
 import logging
 import os
 import sys
@@ -24,6 +25,7 @@ MISUSED = 2
 WIDE = 200
 """Columns for a reader that is no terminal: ids are not cut for it."""
 
+CANNOT_LISTEN = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 REFUSED_BY_MONGODB = (13, 18)
 """Codes for: not authorised, wrong user or password."""
 
@@ -50,6 +52,11 @@ def told(error: Exception) -> tuple[str, int] | None:
     from pymongo.errors import ConfigurationError, OperationFailure
 
     match error:
+        case ExceptionGroup():
+            sentences = [told(member) for member in error.exceptions]
+            return None if None in sentences else sentences[0]
+        case OSError() if error.errno in CANNOT_LISTEN:
+            return f"Cannot listen: {error.strerror}", WRONG
         case BrokerAway():
             return f"Kafka is away: {error}", WRONG
         case StoreAway():

@@ -3,14 +3,12 @@
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import structlog
-from config.logging import setup_logging
 
+from config.logging import setup_logging
 from config.settings import Settings
-from workers.commands.console import fail
 from workers.health import Health, serve_health
 
 log = structlog.get_logger()
@@ -68,11 +66,7 @@ def worker(settings: Settings, names: Iterable[str]) -> None:
     async def main() -> None:
         stop = stop_on_signals()
         health = Health()
-        async with AsyncExitStack() as stack:
-            try:
-                port = await stack.enter_async_context(serve_health(settings.metrics, health))
-            except OSError as error:
-                fail(f"Metrics cannot be served at {settings.metrics.host}:{settings.metrics.port}: {error.strerror}")
+        async with serve_health(settings.metrics, health) as port:
             log.info("worker_started", workers=list(workers), metrics_port=port)
             async with asyncio.TaskGroup() as tasks:
                 for name, entry in workers.items():
