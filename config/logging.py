@@ -8,8 +8,8 @@ import structlog
 
 from config.settings import LogSettings
 
-# Each says by the second what our own line says once: that a server is away.
-CHATTY = ("aiokafka", "faust", "kafka", "pymongo", "mode")
+# Each says many times a second, as an error, what our own line says once: that a server is away.
+CHATTY = ("aiokafka", "pymongo")
 
 
 def setup_logging(settings: LogSettings) -> None:
@@ -42,7 +42,7 @@ def setup_logging(settings: LogSettings) -> None:
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     for name in CHATTY:
-        logging.getLogger(name).setLevel(max(logging.ERROR, root.level))
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _rendering(as_json: bool) -> list[structlog.typing.Processor]:

@@ -35,11 +35,12 @@ def build_app(
     services = Services(publisher, limits)
     metrics.IN_FLIGHT.set_function(lambda: services.in_flight)
     app = web.Application(client_max_size=limits.body_bytes)
-    add_health(app, problems)
-    add_docs(app, systems)
     for system in systems:
         _add_operations(app, system, services)
+    own_paths = [*add_health(app, problems), *add_docs(app, systems)]
     for system in systems:
+        if system.prefix == "/":
+            _refuse_other_methods(app, system, dict.fromkeys(own_paths, ("GET", "HEAD")))
         if system.prefix:
             unknown = build_refusal(system, "not_found", "no such path")
             app.router.add_route("*", system.prefix + "{rest:.*}", unknown)
@@ -56,7 +57,12 @@ def _add_operations(app: web.Application, system: System, services: Services) ->
     for path, handlers in methods.items():
         for method, handler in handlers.items():
             app.router.add_route(method, path, handler)
-        allowed = ", ".join(sorted(handlers))
+    _refuse_other_methods(app, system, methods)
+
+
+def _refuse_other_methods(app: web.Application, system: System, methods: Mapping[str, Iterable[str]]) -> None:
+    for path, known in methods.items():
+        allowed = ", ".join(sorted(known))
         wrong_method = build_refusal(system, "method_not_allowed", f"this path takes {allowed}", {"Allow": allowed})
         app.router.add_route("*", path, wrong_method)
 

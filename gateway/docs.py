@@ -10,9 +10,11 @@ import orjson
 from aiohttp import web
 
 from gateway.openapi import build_document
+from gateway.pipeline import Handler
 from gateway.system import System
 
 OWN = Path(__file__).parent / "static"
+ASSETS = "/docs"
 
 # Swagger UI sets styles on elements and draws its icons from data: URLs; nothing else is let in.
 PAGE_POLICY = (
@@ -26,8 +28,8 @@ HEADERS = {
 }
 
 
-def add_docs(app: web.Application, systems: Sequence[System]) -> None:
-    """The document of what these systems serve, and its page."""
+def add_docs(app: web.Application, systems: Sequence[System]) -> list[str]:
+    """The document of what these systems serve, and its page. Returns their paths."""
 
     @cache
     def document() -> bytes:
@@ -40,18 +42,20 @@ def add_docs(app: web.Application, systems: Sequence[System]) -> None:
     async def page(_: web.Request) -> web.FileResponse:
         return web.FileResponse(OWN / "docs.html", headers=HEADERS)
 
-    async def asset(request: web.Request) -> web.FileResponse:
-        path = assets().get(request.match_info["name"])
-        if path is None:
-            raise web.HTTPNotFound
+    handlers: dict[str, Handler] = {"/openapi.json": openapi, "/docs": page}
+    handlers |= {f"{ASSETS}/{name}": _serve(path) for name, path in assets().items()}
+    for path, handler in handlers.items():
+        app.router.add_get(path, handler)
+    return list(handlers)
+
+
+def _serve(path: Path) -> Handler:
+    async def asset(_: web.Request) -> web.FileResponse:
         return web.FileResponse(path, headers=HEADERS | {"Cache-Control": "max-age=3600"})
 
-    app.router.add_get("/openapi.json", openapi)
-    app.router.add_get("/docs", page)
-    app.router.add_get("/docs/{name}", asset)
+    return asset
 
 
-@cache
 def assets() -> dict[str, Path]:
     """What the page loads, by name: Swagger UI's files, from the package that carries them, and our own."""
     package = find_spec("swagger_ui")

@@ -68,8 +68,8 @@ def _post(board: Board, name: str, text: str) -> None:
         board.well(name)
 
 
-def add_health(app: web.Application, problems: Callable[[], Mapping[str, str]]) -> None:
-    """`/healthz`: the process runs. `/readyz`: it can do its work, or 503 with what is missing."""
+def add_health(app: web.Application, problems: Callable[[], Mapping[str, str]]) -> list[str]:
+    """`/healthz`: the process runs. `/readyz`: it can do its work, or 503 with what is missing. Returns the paths."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(body=b'{"status":"ok"}', content_type="application/json")
@@ -79,5 +79,7 @@ def add_health(app: web.Application, problems: Callable[[], Mapping[str, str]]) 
         body = orjson.dumps({"ready": not found, "problems": dict(found)})
         return web.Response(body=body, status=503 if found else 200, content_type="application/json")
 
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
+    handlers = {"/healthz": healthz, "/readyz": readyz}
+    for path, handler in handlers.items():
+        app.router.add_get(path, handler)
+    return list(handlers)

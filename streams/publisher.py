@@ -94,6 +94,7 @@ class Publisher:
         self._boarding: Flight | None = None
         self._work = asyncio.Event()
         self._stopping = False
+        self._told_away = False
 
     async def __aenter__(self) -> "Publisher":
         self._runner = asyncio.create_task(self._run(), name="publisher")
@@ -163,12 +164,15 @@ class Publisher:
         try:
             await producer.start()
         except (KafkaError, OSError) as error:
-            log.warning("broker_away", error=repr(error))
+            if not self._told_away:
+                log.warning("broker_away", error=repr(error))
+                self._told_away = True
             await _discard(producer)
             await self._pause()
             return
         self._producer = producer
         self._connected.set()
+        self._told_away = False
         log.info("publisher_connected", bootstrap=self._settings.bootstrap)
 
     async def _pause(self) -> None:

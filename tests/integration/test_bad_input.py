@@ -187,6 +187,13 @@ async def test_a_wrong_content_type_is_refused(gateway: str, settings: Settings)
     assert await published(settings.kafka) == []
 
 
+async def test_a_path_of_our_own_is_only_to_be_read(gateway: str) -> None:
+    answer = await exchange(gateway, post("/readyz", b"{}"))
+
+    assert (answer.status, answer.json["reason"]) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, HEAD"
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "PROPFIND"])
 async def test_a_wrong_method_is_told_the_right_one(gateway: str, method: str) -> None:
     request = f"{method} /events HTTP/1.1\r\nHost: gateway\r\n\r\n".encode()
@@ -199,7 +206,8 @@ async def test_a_wrong_method_is_told_the_right_one(gateway: str, method: str) -
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/nothing", "/events/", "/events/1", "/%00", "/%ff", "//", "/docs/../../pyproject.toml"]
+    "path",
+    ["/", "/nothing", "/events/", "/events/1", "/%00", "/%ff", "//", "/docs/nothing", "/docs/../../pyproject.toml"],
 )
 async def test_an_unknown_path_is_not_found_in_the_envelope(gateway: str, path: str) -> None:
     answer = await exchange(gateway, post(path, b"{}"))

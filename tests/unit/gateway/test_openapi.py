@@ -10,14 +10,13 @@ from openapi_spec_validator import validate
 
 from config.settings import GatewaySettings, Settings
 from gateway.app import build_app
+from gateway.docs import ASSETS, assets
 from gateway.openapi import build_document
 from gateway.system import System
 from gateway.systems import systems
 from schemas.errors import Refused
 from schemas.refusals import REASONS
 from stores.mongo import open_database
-
-PAGE_ASSETS = "/docs/{name}"
 
 
 @pytest.fixture
@@ -53,7 +52,7 @@ async def test_every_route_is_in_the_document_and_every_operation_of_the_documen
     app = build_app(GatewaySettings(), served, NoPublisher(), dict)
     documented = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
 
-    assert routes(app) - {("GET", PAGE_ASSETS)} == documented
+    assert routes(app) - {("GET", f"{ASSETS}/{name}") for name in assets()} == documented
 
 
 async def test_the_document_is_openapi_3_1(document: dict[str, Any]) -> None:
