@@ -14,7 +14,7 @@ from workers.demo.traffic import CHAT, CHAT_TOKEN, JSON, OK, Request
 CONNECTIONS = 32
 PROBE_SECONDS = 0.1
 """Pause between two newcomers."""
-VISIBLE_SECONDS = 30.0
+VISIBLE_SECONDS = 60.0
 
 
 class Phase(msgspec.Struct):
