@@ -70,7 +70,7 @@ async def run(place: Path, broker: Broker, events: int, seed: int, pace: float) 
             console.print(f"sent after {time.monotonic() - started:.0f} s; waiting until all is folded")
             await wait_folded(stage.settings, FOLDED_SECONDS)
             if dead := stage.dead():
-                raise Died(f"ended by themselves: {', '.join(dead)}")
+                raise Died("; ".join(stage.parts[name].obituary() for name in dead))
             verdict = await judge(stage.settings, ledger)
         except (Died, NotFolded) as error:
             verdict = Verdict([str(error)], {})

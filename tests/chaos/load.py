@@ -65,6 +65,9 @@ class Load:
                     await self._begin()
                 await self._finish()
             finally:
+                for client in self._under_way:
+                    client.cancel()
+                await asyncio.gather(*self._under_way, return_exceptions=True)
                 await producer.close()
 
     async def _begin(self) -> None:
@@ -280,7 +283,7 @@ class Producer:
                 for key, value, headers in records
             ]
             await asyncio.gather(*acks)
-        except (KafkaError, OSError, asyncio.CancelledError):
+        except (KafkaError, OSError):
             if self._producer is producer:
                 await self.close()
             return False

@@ -38,12 +38,15 @@ class Part:
         self.command = command
         self.child: Child | None = None
         self.kills = 0
-        self.deaths = 0
-        """Ends that were not our doing."""
 
     @property
     def up(self) -> bool:
         return self.child is not None and self.child.running
+
+    def obituary(self) -> str:
+        status = None if self.child is None else self.child.process.returncode
+        said = tail(self.command.output)[-3:]
+        return f"{self.command.name} ended by itself with status {status}; it last said: {said}"
 
     async def start(self) -> None:
         """Returns once it is ready. Raises CannotStart when it will not."""
@@ -83,8 +86,7 @@ class Stage:
     async def kill_and_restart(self, name: str, rng: Random) -> None:
         part = self.parts[name]
         if not part.up:
-            part.deaths += 1
-            raise Died(f"{name} ended by itself; it last said: {tail(part.command.output)[-3:]}")
+            raise Died(part.obituary())
         await part.kill()
         await asyncio.sleep(rng.uniform(0, 2))
         await part.start()
