@@ -5,7 +5,7 @@ commit. A crash between any two repeats the batch; identity and fence make the
 repeat harmless.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,6 +18,10 @@ from schemas.events import Event, LogId, Record
 from stores.applier import Applied, apply_batch
 from stores.store import Store
 from workers.retry import Patience
+
+PUBLISH_EVENTS = 2_000
+PUBLISH_BYTES = 4 * 1024 * 1024
+"""Most that waits for one acknowledgement: more would never come in time, however often it is repeated."""
 
 Commit = Callable[[int], Awaitable[None]]
 """Commits the next offset to read; it may fail silently, for a repeat is harmless."""
@@ -57,13 +61,28 @@ async def fold_batch(
     # pass may have been cut off before it did.
     emits = [event for step in applied.fresh for event in step.emits]
     letters = [letter_for(poison, log) for poison in poisoned]
-    await patience.while_transient(publisher.publish, emits + letters)
+    for some in publishable(emits + letters):
+        await patience.while_transient(publisher.publish, some)
     if sound:
         # Last, and only now: an offset committed too early is an event lost.
         await commit(records[len(sound) - 1].offset + 1)
     if len(sound) < len(steps):
         raise Halted(f"{log.fence} stopped at offset {records[len(sound)].offset}: too much poison ({_reasons(steps)})")
     return Folded(applied, poisoned, len(emits))
+
+
+def publishable(events: Sequence[Event]) -> Iterator[list[Event]]:
+    """The events in order, in parts that can be acknowledged in time: one notice may concern thousands."""
+    part: list[Event] = []
+    part_bytes = 0
+    for event in events:
+        if part and (len(part) == PUBLISH_EVENTS or part_bytes + len(event.data) > PUBLISH_BYTES):
+            yield part
+            part, part_bytes = [], 0
+        part.append(event)
+        part_bytes += len(event.data)
+    if part:
+        yield part
 
 
 def _up_to_ceiling(steps: Sequence[Decided | Poisoned], gauge: PoisonGauge) -> Sequence[Decided | Poisoned]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from handlers.effects import Effect, Inc
 from handlers.outcome import Emit, Outcome, Route
@@ -17,7 +19,7 @@ from schemas.errors import BrokerAway, Halted
 from schemas.events import Event, LogId, Record
 from tests.simulation.sim_store import SimStore
 from tests.simulation.turns import AsyncioTurns
-from workers.fold_batch import Folded, fold_batch
+from workers.fold_batch import PUBLISH_BYTES, PUBLISH_EVENTS, Folded, fold_batch, publishable
 from workers.retry import Patience
 
 LOG = LogId("facts", "c1", 0)
@@ -75,15 +77,19 @@ class World:
         return sum(document["n"] for document in self.store.collections.get("counts", {}).values())
 
 
-def a_record(offset: int, event_id: str | None = None, key: str = "a") -> Record:
-    event = Event(
-        id=event_id or f"e{offset}",
+def an_event(event_id: str, key: str = "a", data: bytes = b"") -> Event:
+    return Event(
+        id=event_id,
         source="test",
         type="counted",
         subject=key,
         time=datetime(2026, 1, 1, tzinfo=UTC),
-        data=msgspec.json.encode(Counted(key)),
+        data=data or msgspec.json.encode(Counted(key)),
     )
+
+
+def a_record(offset: int, event_id: str | None = None, key: str = "a") -> Record:
+    event = an_event(event_id or f"e{offset}", key)
     return Record("facts", 0, offset, 0, key.encode(), event.data, encode_headers(event))
 
 
@@ -179,6 +185,22 @@ async def test_a_bug_ends_it_loudly_with_nothing_committed(breaks: Callable[[Wor
 
 async def fail(*_: Any) -> None:
     raise RuntimeError("a bug")
+
+
+@given(st.lists(st.integers(0, 3 * PUBLISH_BYTES // 2), max_size=12))
+def test_what_follows_is_published_in_order_in_parts_that_can_be_acknowledged(sizes: list[int]) -> None:
+    events = [an_event(str(number), data=b"x" * size) for number, size in enumerate(sizes)]
+
+    parts = list(publishable(events))
+
+    assert [event for part in parts for event in part] == events
+    assert all(len(part) == 1 or sum(len(event.data) for event in part) <= PUBLISH_BYTES for part in parts)
+
+
+def test_no_more_events_than_can_be_acknowledged_are_published_at_once() -> None:
+    events = [an_event(str(number)) for number in range(2 * PUBLISH_EVENTS + 1)]
+
+    assert [len(part) for part in publishable(events)] == [PUBLISH_EVENTS, PUBLISH_EVENTS, 1]
 
 
 async def test_past_the_ceiling_it_halts_with_all_before_it_folded_set_aside_and_committed() -> None:
