@@ -4,7 +4,7 @@ from base64 import b64decode, b64encode
 
 import msgspec
 
-from handlers.outcome import EMITTED_BY, Fact, Outcome
+from handlers.outcome import EMITTED_BY, MAX_FOLDED_BYTES, Fact, Outcome
 from handlers.plan import Poisoned
 from schemas.cloudevents import produced_at
 from schemas.events import Event, LogId, Record
@@ -17,6 +17,9 @@ MAX_DETAIL_CHARS = 4_000
 def letter_for(poisoned: Poisoned, log: LogId) -> Event:
     """The event that sets a record aside; its id is the origin, so a redelivered record has one letter."""
     record = poisoned.record
+    if record.size > MAX_FOLDED_BYTES:
+        # A letter that no topic takes would hold up its partition for good. What it was is still at its origin.
+        record = msgspec.structs.replace(record, key=None, value=None, headers=())
     letter = DeadLettered(
         topic=record.topic,
         partition=record.partition,

@@ -36,11 +36,17 @@ class Outcome(msgspec.Struct, frozen=True):
     emits: tuple[Emit, ...] = ()
 
 
+MAX_FOLDED_BYTES = 5 * 512 * 1024
+"""Of a record: as a document it stays below MongoDB's 16 MiB, where a short number takes six times its digits,
+and as a dead letter, in base64, below what a topic takes."""
+
+
 class Route(msgspec.Struct, frozen=True):
     """How one type of event is decoded and folded."""
 
     payload: type[msgspec.Struct]
     fold: Callable[[Event, Any], Outcome]
+    max_bytes: int = MAX_FOLDED_BYTES
 
 
 EMITTED_BY = "fanfold"

@@ -39,7 +39,7 @@ class Planner:
 
     def __init__(self, routes: Mapping[str, Route]) -> None:
         self._routes = {
-            name: (msgspec.json.Decoder(route.payload, strict=True), route.fold) for name, route in routes.items()
+            name: (msgspec.json.Decoder(route.payload, strict=True), route) for name, route in routes.items()
         }
 
     def decide(self, record: Record) -> Decided | Poisoned:
@@ -56,12 +56,14 @@ class Planner:
         check_identity(event)
         if event.type not in self._routes:
             raise Poison("unknown_type", f"no handler folds {event.type!r} from topic {record.topic!r}")
-        decoder, fold = self._routes[event.type]
+        decoder, route = self._routes[event.type]
+        if (size := record.size) > route.max_bytes:
+            raise Poison("too_large", f"{size} bytes, at most {route.max_bytes} can be kept as a document")
         try:
             payload = decoder.decode(event.data)
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise Poison("bad_payload", f"{event.type}: {error}") from error
-        outcome = fold(event, payload)
+        outcome = route.fold(event, payload)
         return Decided(record.offset, event, outcome, tuple(emitted_event(event, emit) for emit in outcome.emits))
 
 

@@ -1,5 +1,6 @@
 """Which handler folds which type of event: the whole table."""
 
+from config.topics import MAX_RECORD_BYTES
 from handlers.accounts import (
     expire_ban,
     fold_ban,
@@ -64,5 +65,5 @@ ROUTES: dict[str, Route] = {
     "transfer.changed": Route(TransferChanged, fold_transfer),
     "keyword.synced": Route(KeywordSynced, fold_keyword),
     "affiliation.named": Route(AffiliationNamed, fold_affiliation),
-    "event.dead-lettered": Route(DeadLettered, keep_letter),
+    "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

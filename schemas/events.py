@@ -41,6 +41,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     value: bytes | None
     headers: Headers
 
+    @property
+    def size(self) -> int:
+        """Bytes it takes when written out; more than on its way where that was compressed."""
+        held = len(self.key or b"") + len(self.value or b"")
+        for name, value in self.headers:
+            held += len(name) + len(value or b"") + 16  # quotes and brackets: there may be a million empty ones
+        return held
+
 
 class LogId(msgspec.Struct, frozen=True, gc=False):
     """One partition of one creation of a topic.

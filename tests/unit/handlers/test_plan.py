@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.topics import MAX_RECORD_BYTES
 from handlers.effects import ABSENT, Change, Effect, Inc, Set, apply
-from handlers.letters import keep_letter, letter_for
-from handlers.outcome import Emit, Outcome, Route
+from handlers.letters import letter_for
+from handlers.outcome import MAX_FOLDED_BYTES, Emit, Outcome, Route
 from handlers.plan import Decided, Planner, Poisoned, pending_by_document, split
+from handlers.routes import ROUTES
 from schemas.cloudevents import encode_headers
 from schemas.events import Event, Headers, LogId, Record
-from schemas.letter import DeadLettered
 
 MORNING = datetime(2026, 1, 1, 8, tzinfo=UTC)
 LOG = LogId("facts", "c1", 0)
@@ -35,7 +36,7 @@ def fold_counted(_event: Event, counted: Counted) -> Outcome:
 
 
 PLANNER = Planner({"counted": Route(Counted, fold_counted)})
-PLANNER_OF_LETTERS = Planner({"event.dead-lettered": Route(DeadLettered, keep_letter)})
+PLANNER_OF_LETTERS = Planner({"event.dead-lettered": ROUTES["event.dead-lettered"]})
 GOOD = b'{"key":"a","by":1}'
 
 
@@ -80,6 +81,32 @@ def test_a_record_that_cannot_be_folded_is_poison_and_can_be_set_aside(record: R
     assert poisoned.reason == reason
     assert letter_for(poisoned, LOG) == letter_for(PLANNER.decide(record), LOG)
     assert isinstance(PLANNER_OF_LETTERS.decide(a_record(letter_for(poisoned, LOG))), Decided)
+
+
+def test_an_event_too_large_for_a_document_is_poison() -> None:
+    padding = b" " * MAX_FOLDED_BYTES
+
+    poisoned = PLANNER.decide(a_record(an_event(GOOD + padding)))
+
+    assert isinstance(poisoned, Poisoned)
+    assert poisoned.reason == "too_large"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record("t" * 249, 0, 2**40, 2**62, None, b"\xff" * (MAX_FOLDED_BYTES - 100), (("x", b"y"),)),
+        Record("t" * 249, 0, 2**40, 2**62, b"\xff" * 5 * MAX_FOLDED_BYTES, b"", ()),
+        Record("t" * 249, 0, 2**40, 2**62, None, b"", (("", None),) * 150_000),
+        Record("t" * 249, 0, 2**40, 2**62, None, b"", (("", None),) * 2_000_000),
+    ],
+    ids=["largest kept", "too large", "most headers kept", "too many headers"],
+)
+def test_a_letter_fits_into_its_topic_whatever_is_set_aside(record: Record) -> None:
+    letter = letter_for(PLANNER.decide(record), LogId("t" * 249, "c" * 32, 0))
+
+    assert a_record(letter).size + 1024 < MAX_RECORD_BYTES
+    assert isinstance(PLANNER_OF_LETTERS.decide(a_record(letter)), Decided)
 
 
 def test_an_event_with_the_longest_ids_emits_events_that_can_be_folded() -> None:
