@@ -17,7 +17,8 @@ REDELIVERED = Counter(
     "fanfold_folder_redelivered_total", "Events read again after a crash or rebalance; harmless, but each is work twice"
 )
 FENCE_REFUSALS = Counter(
-    "fanfold_folder_fence_refusals_total", "Updates that a fence refused and cut: part of them was in already, as after a redelivery"
+    "fanfold_folder_fence_refusals_total",
+    "Updates that a fence refused and cut: part of them was in already, as after a redelivery",
 )
 DEAD_LETTERS = Counter("fanfold_folder_dead_letters_total", "Events set aside as poison", ["reason"])
 EMITTED = Counter("fanfold_folder_emitted_total", "Events emitted by handlers")
