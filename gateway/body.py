@@ -18,12 +18,12 @@ _LONG_NUMBER = b"0" * 19
 
 async def read_body(request: web.BaseRequest, limit_bytes: int, timeout_seconds: float) -> bytes:
     """The whole body. Refuses too_large without buffering more than the limit, and too_slow."""
-    if (request.content_length or 0) > limit_bytes:
-        raise _too_large(limit_bytes)
     content = request.content
     try:
         if content.is_eof():  # it came with the headers, as nearly all do
             body = content.read_nowait(-1)
+        elif (request.content_length or 0) > limit_bytes:
+            raise _too_large(limit_bytes)
         else:
             async with asyncio.timeout(timeout_seconds):
                 body = await _read_chunks(content, limit_bytes)

@@ -27,6 +27,16 @@ A success is answered once Kafka has what the call meant. A refusal leaves nothi
 """
 
 
+EXAMPLE: Json = {
+    "specversion": "1.0",
+    "id": "seat-7-3",
+    "source": "directory",
+    "type": "seat.synced",
+    "time": "2026-01-02T03:04:05Z",
+    "data": {"user_id": "u7", "name": "Li Lei", "seat_no": "A-12", "online": True},
+}
+
+
 class Health(msgspec.Struct, frozen=True):
     status: str
 
@@ -181,9 +191,12 @@ def _publish_events(kinds: Sequence[EventType], ref_of: Mapping[type, Json]) -> 
         "requestBody": {
             "required": True,
             "content": {
-                "application/json": {"schema": any_data},
-                "application/cloudevents+json": {"schema": {"anyOf": events}},
-                "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"anyOf": events}}},
+                "application/cloudevents+json": {"schema": {"anyOf": events}, "example": EXAMPLE},
+                "application/cloudevents-batch+json": {
+                    "schema": {"type": "array", "items": {"anyOf": events}},
+                    "example": [EXAMPLE],
+                },
+                "application/json": {"schema": any_data, "example": EXAMPLE["data"]},
             },
         },
         "responses": {"202": _json(ref_of[Accepted]) | {"description": "Kafka has them"}},

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 
 from config.settings import GatewaySettings, Settings
+from config.topics import EVENT_TYPES
 from gateway.app import build_app
 from gateway.docs import ASSETS, assets
 from gateway.openapi import build_document
@@ -90,3 +92,13 @@ async def test_what_needs_a_token_says_so(document: dict[str, Any]) -> None:
         {"chat.accessToken": []},
         {"chat.bearer": []},
     ]
+
+
+async def test_the_examples_are_events_that_would_be_taken(document: dict[str, Any]) -> None:
+    content = document["paths"]["/events"]["post"]["requestBody"]["content"]
+    example = content["application/cloudevents+json"]["example"]
+    payload = EVENT_TYPES[example["type"]].payload
+
+    assert isinstance(msgspec.convert(example["data"], payload, strict=True), payload)
+    assert content["application/cloudevents-batch+json"]["example"] == [example]
+    assert content["application/json"]["example"] == example["data"]
