@@ -37,6 +37,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """How long it may take to become ready."""
     drain_seconds: float = 10.0
     """How long it may take to end after SIGTERM; then it is killed."""
+    stopping: Callable[[Callable[[], None]], Awaitable[None]] | None = None
+    """Helps a program to notice SIGTERM; called after it, with what sends it again."""
 
 
 class Child:
@@ -79,9 +81,11 @@ class Child:
     async def stop(self, drain_seconds: float | None = None) -> None:
         """SIGTERM, and SIGKILL after its time to drain. Returns when it is gone; safe to repeat."""
         drain = self.command.drain_seconds if drain_seconds is None else drain_seconds
-        self._signal(signal.SIGTERM)
+        self._ask()
         try:
             async with asyncio.timeout(drain):
+                if self.command.stopping is not None:
+                    await self.command.stopping(self._ask)
                 await self.process.wait()
         except TimeoutError:
             await self.kill()
@@ -91,6 +95,9 @@ class Child:
         self._signal(signal.SIGKILL)
         async with asyncio.timeout(KILLED_SECONDS):
             await self.process.wait()
+
+    def _ask(self) -> None:
+        self._signal(signal.SIGTERM)
 
     def _signal(self, number: signal.Signals) -> None:
         if self.running:

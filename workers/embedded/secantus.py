@@ -1,7 +1,10 @@
 """SecantusDB: a store that speaks MongoDB's protocol, run as a process of its own (GPL-2.0, never imported)."""
 
+import asyncio
 import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from workers.embedded.child import Command
@@ -10,6 +13,7 @@ from workers.embedded.ports import LOOPBACK, answers
 
 PROGRAM = "secantusd-py"
 IN_MEMORY = ":memory:"
+WAKE_SECONDS = 0.1
 PARALLEL_WRITES = 1
 """What its clients set `mongo.parallel_writes` to: it runs on one core, and takes turns better than it shares."""
 
@@ -27,7 +31,23 @@ def command(port: int, storage: Path | None, *, program: str | None = None, outp
         argv=(program or _installed(), "--host", LOOPBACK, "--port", str(port), *kept),
         probe=probe,
         output=output,
+        stopping=partial(_wake, port),
     )
+
+
+async def _wake(port: int, ask_again: Callable[[], None]) -> None:
+    """Return once it has noticed that it is to stop.
+
+    It waits 2 s for the thread that accepts connections, unless one more connection
+    wakes that thread. If it goes on taking connections, the signal was lost: it does
+    that to one that comes soon after its start.
+    """
+    while True:
+        for _ in range(2):
+            if not await answers(port):
+                return
+            await asyncio.sleep(WAKE_SECONDS)
+        ask_again()
 
 
 def uri(port: int) -> str:
