@@ -96,12 +96,16 @@ class Supervisor:
         """Start the first stage that is not started yet; return when all in it are ready. Raises CannotStart."""
         stage = self._stages[self._started]
         self._started += 1
+        refusal: CannotStart | None = None
         try:
             async with asyncio.TaskGroup() as tasks:
                 for service in stage:
                     tasks.create_task(self._start(service))
         except* CannotStart as group:
-            raise _first(group) from None
+            refusal = _first(group)
+        if refusal is not None:
+            # Out here: raised inside `except*` it would come wrapped in a group.
+            raise refusal
         for service in stage:
             service.problem = None
             self._keep(service, self._run(service))
