@@ -9,6 +9,8 @@ import structlog
 
 log = structlog.get_logger()
 
+AGAIN_SECONDS = 1.0
+
 
 @asynccontextmanager
 async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
@@ -18,10 +20,20 @@ async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterato
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        await end(task)
         if not task.cancelled():
             task.result()
+
+
+async def end(task: asyncio.Task[Any], again_seconds: float = AGAIN_SECONDS) -> None:
+    """Cancel the task, and return once it has ended.
+
+    Asked more than once: a cancellation that meets a library's own time-out may be
+    taken for it and lost (`asyncio.wait_for` before Python 3.12).
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=again_seconds)
 
 
 def _log_failure(task: asyncio.Task[None]) -> None:

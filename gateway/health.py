@@ -1,7 +1,8 @@
 """Whether the gateway can do its work: broker, topics, store."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import NoReturn, Protocol
 
 import orjson
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from config.settings import KafkaSettings
 from config.topics import TOPICS
+from gateway.background import background
 from schemas.errors import BrokerAway, StoreAway
 from stores.mongo import Database, translated
 from streams.cluster import open_cluster
@@ -25,13 +27,18 @@ class Board(Protocol):
     def well(self, name: str) -> None: ...
 
 
-async def watch_readiness(kafka: KafkaSettings, publisher: Publisher, database: Database, board: Board) -> None:
-    """Keep the board's `broker`, `topics` and `store` up to date until cancelled."""
+@asynccontextmanager
+async def watching_readiness(
+    kafka: KafkaSettings, publisher: Publisher, database: Database, board: Board
+) -> AsyncIterator[None]:
+    """Keeps the board's `broker`, `topics` and `store` up to date while the block lasts."""
     for name in ("broker", "topics", "store"):
         board.problem(name, "not seen yet")
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_watch_broker(kafka, publisher, board), name="watch broker")
-        tasks.create_task(_watch_store(database, board), name="watch store")
+    async with (
+        background(_watch_broker(kafka, publisher, board), "watch broker"),
+        background(_watch_store(database, board), "watch store"),
+    ):
+        yield
 
 
 async def _watch_broker(kafka: KafkaSettings, publisher: Publisher, board: Board) -> NoReturn:

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from config.settings import FolderSettings, KafkaSettings, Settings
 from config.topics import TOPICS
+from gateway.background import end
 from handlers.plan import Planner
 from handlers.poison import PoisonGauge
 from handlers.routes import ROUTES
@@ -28,6 +29,7 @@ from stores.mongo import MongoStore, open_database
 from stores.store import Store
 from streams.cluster import Cluster, open_cluster
 from streams.commits import commit_offset, committed_offsets, starting_offset
+from streams.consumers import stop_consumer
 from streams.publisher import Publisher
 from workers import folder_metrics as metrics
 from workers.fold_batch import Commit, Publishes, fold_batch
@@ -65,6 +67,8 @@ class Holding(msgspec.Struct):
     batch: asyncio.Task[None] | None = None
     waiting: bool = False
     halted: bool = False
+    abandoned: bool = False
+    """Its batch was cut off; nothing more may be folded before the partition is taken anew."""
 
 
 async def run_folder(settings: Settings, stop: asyncio.Event, health: Health) -> None:
@@ -112,12 +116,12 @@ async def open_consumer(kafka: KafkaSettings, folder: FolderSettings) -> AsyncIt
     try:
         await consumer.start()
     except (KafkaError, OSError) as error:
-        await consumer.stop()
+        await stop_consumer(consumer)
         raise BrokerAway(f"consumer: {error!r}") from error
     try:
         yield consumer
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -152,7 +156,7 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             while not stop.is_set():
                 await self._take_assigned()
                 await self._poll(tasks)
-            watch.cancel()
+            await end(watch)
             await self._drain(list(self._held))
         self._health.well("folder")
 
@@ -196,7 +200,7 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> None:
         """Start a batch for each partition that has records and none in hand."""
-        idle = [tp for tp, held in self._held.items() if held.batch is None and not held.halted]
+        idle = [tp for tp, held in self._held.items() if held.batch is None and not (held.halted or held.abandoned)]
         if not idle:
             self._progress.clear()
             await self._wait_for_progress()
@@ -212,7 +216,7 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             await self._refuse_replaced(batches)
         for tp, records in batches.items():
             held = self._held.get(tp)
-            if held is not None and held.batch is None:
+            if held is not None and held.batch is None and not held.abandoned:
                 held.batch = tasks.create_task(self._fold(tp, held, records), name=f"fold {held.log.fence}")
 
     async def _refuse_replaced(self, partitions: Iterable[TopicPartition]) -> None:
@@ -252,6 +256,12 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             metrics.HALTED.inc()
             self._health.problem(held.log.fence, str(halted))
             log.error("partition_halted", partition=held.log.fence, reason=str(halted)[:500])
+        except asyncio.CancelledError:
+            # The position is past these records: were another batch folded now, its commit would lose them.
+            held.abandoned = True
+            if not being_cancelled():
+                raise Stuck(f"{held.log.fence}: a client gave up a step of its own accord") from None
+            raise
         finally:
             held.batch = None
             self._progress.set()
@@ -310,6 +320,12 @@ class Folder(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             metrics.STUCK.set(1)
             raise Stuck(f"{held.log.fence} stands at {held.next_offset} with {lag} events behind it")
         metrics.STUCK.set(0)
+
+
+def being_cancelled() -> bool:
+    """Whether somebody has asked the current task to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def patience_with(health: Health, name: str, waiting: Callable[[bool], None] = lambda _: None) -> Patience:

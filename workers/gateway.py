@@ -9,8 +9,7 @@ import structlog
 
 from config.settings import Settings
 from gateway.app import build_app, serving
-from gateway.background import background
-from gateway.health import watch_readiness
+from gateway.health import watching_readiness
 from gateway.systems import systems
 from stores.mongo import open_database
 from streams.publisher import Publisher
@@ -37,8 +36,7 @@ async def open_gateway(settings: Settings, health: Health) -> AsyncIterator[int]
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
         app = build_app(settings.gateway, systems(settings, database), publisher, lambda: health.problems)
-        watch = watch_readiness(settings.kafka, publisher, database, health)
-        await stack.enter_async_context(background(watch, "readiness"))
+        await stack.enter_async_context(watching_readiness(settings.kafka, publisher, database, health))
         port = await stack.enter_async_context(serving(app, settings.gateway))
         log.info("gateway_ready", host=settings.gateway.host, port=port)
         yield port
