@@ -14,6 +14,7 @@ from config.settings import KafkaSettings
 from config.topics import MAX_RECORD_BYTES, Topic
 from schemas.errors import BrokerAway
 from schemas.events import LogId
+from streams.consumers import stop_consumer
 from streams.topic_ids import TopicFound, find_topics
 
 VISIBLE_SECONDS = 10.0
@@ -130,7 +131,7 @@ class Cluster:
         except (KafkaError, OSError) as error:
             raise BrokerAway(f"lag: {error!r}") from error
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
 
 async def _ends(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:

@@ -71,6 +71,8 @@ def worker(settings: Settings, names: Iterable[str]) -> None:
             async with asyncio.TaskGroup() as tasks:
                 for name, entry in workers.items():
                     tasks.create_task(entry(settings, stop, health), name=name)
+            if not stop.is_set():
+                raise RuntimeError(f"a worker of {list(workers)} ended and nobody had asked it to")
         log.info("worker_stopped", workers=list(workers))
 
     setup_logging(settings.log)
