@@ -28,8 +28,9 @@ async def background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterato
 async def end(task: asyncio.Task[Any], again_seconds: float = AGAIN_SECONDS) -> None:
     """Cancel the task, and return once it has ended.
 
-    Asked more than once: a cancellation that meets a library's own time-out may be
-    taken for it and lost (`asyncio.wait_for` before Python 3.12).
+    Asked again while it lasts: a cancellation that meets a library's own time-out may
+    be taken for it and lost (`asyncio.wait_for` before Python 3.12). So only for tasks
+    that clean up within `again_seconds`.
     """
     while not task.done():
         task.cancel()
