@@ -48,8 +48,11 @@ async def bootstrap(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
 async def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """Address of the store that the tests share."""
     port = free_port()
-    output = tmp_path_factory.mktemp("store") / "output"
-    async with running(_installed(secantus.command, port, None, program=STORE_PROGRAM, output=output)):
+    folder = tmp_path_factory.mktemp("store")
+    # Another server takes the name for "in memory" for a folder's.
+    storage = None if STORE_PROGRAM is None else folder / "data"
+    command = _installed(secantus.command, port, storage, program=STORE_PROGRAM, output=folder / "output")
+    async with running(command):
         yield secantus.uri(port)
 
 
