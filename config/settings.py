@@ -6,13 +6,14 @@ silently ignored costs more than a start that fails.
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
@@ -134,6 +135,87 @@ class OperatorsSettings(Part):
     """Bearer tokens that may see, replay and discard dead letters at /dead-letters."""
 
 
+class PushSettings(Part):
+    tokens: list[SecretStr] = Field(default_factory=list)
+    """Bearer tokens of back ends that manage endpoints, preferences, deliveries and inboxes."""
+    secrets_keys: list[SecretStr] = Field(default_factory=list)
+    """Fernet keys for addresses and secrets at rest, newest first; the older ones still decrypt."""
+    allow_networks: list[IPvAnyNetwork] = Field(default_factory=list)
+    """Networks that pushes may go to although they are private, loopback or link-local."""
+    templates: Path | None = None
+    """Folder of templates that come before those shipped, KIND.LANGUAGE.toml each."""
+    timeout_seconds: float = Field(default=15.0, gt=0)
+    """How long one attempt may take, from connecting to the answer's end."""
+
+
+class TelegramSettings(Part):
+    bot_token: SecretStr | None = None
+    """Token of the bot; without it nothing goes out by Telegram and nobody can bind."""
+    bot_name: str | None = None
+    """The bot's user name, for the links that bind."""
+    webhook_secret: SecretStr | None = None
+    """What Telegram sends as X-Telegram-Bot-Api-Secret-Token to /callbacks/telegram."""
+    api_url: str = "https://api.telegram.org"
+    """Bot API server."""
+    messages_per_second: float = Field(default=25.0, gt=0)
+    """What the bot may send in all; Telegram takes about 30."""
+
+
+class SmtpSettings(Part):
+    host: str | None = None
+    """Mail server; without it nothing goes out by e-mail."""
+    port: int = Field(default=587, ge=1, le=65535)
+    """Its port."""
+    username: str | None = None
+    """Account at it, if it asks for one."""
+    password: SecretStr | None = None
+    """Its password."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is protected; `none` only on a network of your own."""
+    sender: str = "fanfold@localhost"
+    """Address that mails come from."""
+
+
+class TgCustomer(Part):
+    customer: str
+    """Whom the token stands for."""
+    company: str
+    """The company it belongs to."""
+
+
+class TgBindingSettings(Part):
+    tokens: dict[str, TgCustomer] = Field(default_factory=dict)
+    """Bearer token to customer and company: {"TOKEN": {"customer": "77", "company": "5"}}."""
+    link_seconds: int = Field(default=900, gt=0)
+    """How long a binding link is good for."""
+
+
+class ContactBindingSettings(Part):
+    agents: dict[str, SecretStr] = Field(default_factory=dict)
+    """Account to argon2 hash of its password (`fanfold hash-password`)."""
+
+
+class DispatcherSettings(Part):
+    batch_records: int = Field(default=500, ge=1)
+    """Deliveries of one partition taken at once."""
+    in_flight: int = Field(default=1_000, ge=1)
+    """Attempts under way at once in one process."""
+    lane_waiting: int = Field(default=20, ge=1)
+    """Deliveries of one lane held in memory behind those under way; more are parked in the store."""
+    poll_seconds: float = Field(default=0.5, gt=0)
+    """How often what has fallen due is looked for."""
+    retry_seconds: list[float] = Field(default_factory=lambda: [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 36000.0])
+    """Waits between attempts, each varied by a tenth; after the last one it is given up (Standard Webhooks)."""
+    disable_after_days: float = Field(default=5.0, gt=0)
+    """An endpoint that has failed for so long is disabled, and its owner told."""
+    breaker_failures: int = Field(default=5, ge=1)
+    """So many failures in a row hold back a lane."""
+    breaker_seconds: float = Field(default=30.0, gt=0)
+    """How long, before one attempt is let through to see."""
+    drain_seconds: float = Field(default=20.0, gt=0)
+    """How long a stop or a rebalance waits for attempts under way: more than push.timeout_seconds."""
+
+
 class FolderSettings(Part):
     batch_records: int = Field(default=5_000, ge=1)
     """Records of one partition taken at once. More merge better; fewer make a repeat shorter."""
@@ -193,6 +275,12 @@ class Settings(BaseSettings):
     chat: ChatSettings = ChatSettings()
     events: EventsSettings = EventsSettings()
     operators: OperatorsSettings = OperatorsSettings()
+    push: PushSettings = PushSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    smtp: SmtpSettings = SmtpSettings()
+    tg_binding: TgBindingSettings = TgBindingSettings()
+    contact_binding: ContactBindingSettings = ContactBindingSettings()
+    dispatcher: DispatcherSettings = DispatcherSettings()
     folder: FolderSettings = FolderSettings()
     clock: ClockSettings = ClockSettings()
     log: LogSettings = LogSettings()

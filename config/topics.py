@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas import account, detection, directory, letter, notice, push
+from schemas import account, delivery, detection, directory, inbox, letter, push
 from schemas.catalogue import EventType
 
 
@@ -18,6 +18,8 @@ class Topic(msgspec.Struct, frozen=True):
     """What the subject, and so the partition key, is."""
     event_types: tuple[EventType, ...]
     partitions: int = 6
+    group: str = "folder"
+    """The consumer group that takes its events in."""
     retention: timedelta = timedelta(days=7)
 
 
@@ -29,8 +31,9 @@ TOPICS: tuple[Topic, ...] = (
     # Short: a code is a secret, and of no use to anybody after minutes.
     Topic("login-codes", "user id of the account", account.CODE_EVENT_TYPES, retention=timedelta(hours=1)),
     Topic("detections", "task number of the check", detection.EVENT_TYPES),
-    Topic("pushes", "recipient", push.EVENT_TYPES),
-    Topic("notices", "user id of the reader", notice.EVENT_TYPES),
+    Topic("pushes", "recipient", push.EVENT_TYPES, group="router"),
+    Topic("deliveries", "lane: what shares an address and its limits", delivery.EVENT_TYPES, group="dispatcher"),
+    Topic("inboxes", "recipient", inbox.EVENT_TYPES),
     Topic("directory", "id of the customer, seat, transfer, keyword or affiliation", directory.EVENT_TYPES),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )

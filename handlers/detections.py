@@ -5,7 +5,6 @@ event of its own, keyed by it.
 """
 
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
@@ -13,19 +12,18 @@ from handlers.outcome import Emit, Fact, Outcome
 from schemas.account import AccountInspected, BanSynced
 from schemas.detection import DetectionNoticed, Inspection
 from schemas.events import Event
-from schemas.notice import NoticeRaised
 from schemas.push import PushRequested
 
 DETECTIONS = "detections"
 
 
 def spread_detection(event: Event, notice: DetectionNoticed) -> Outcome:
-    """One ban and one check per account that was checked, a push per recipient, a notice for the reader."""
+    """One ban and one check per account that was checked, a push per recipient; the reader's lands in the inbox too."""
     body = {"at": event.time, "notice": msgspec.to_builtins(notice, builtin_types=(datetime,))}
     emits = (
         *(emit for index, record in enumerate(notice.records) for emit in _about_account(index, record, notice)),
-        *(_push(index, "email", address, notice) for index, address in enumerate(notice.receive_emails)),
-        *_to_reader(notice),
+        *(_push(f"email/{index}", f"email/{to}", notice) for index, to in enumerate(notice.receive_emails)),
+        *((_push("user", f"user/{reader}", notice),) if (reader := notice.receive_user_id) is not None else ()),
     )
     return Outcome(Fact(DETECTIONS, body), emits=emits)
 
@@ -59,14 +57,12 @@ def _about_account(index: int, record: Inspection, notice: DetectionNoticed) -> 
     )
 
 
-def _push(index: int, channel: Literal["email", "user"], recipient: str, notice: DetectionNoticed) -> Emit:
-    request = PushRequested(channel=channel, recipient=recipient, title=notice.title, content=notice.content)
-    return Emit(f"push/{channel}/{index}", "push.requested", recipient, request)
-
-
-def _to_reader(notice: DetectionNoticed) -> tuple[Emit, ...]:
-    reader = notice.receive_user_id
-    if reader is None:
-        return ()
-    raised = NoticeRaised(user_id=reader, title=notice.title, content=notice.content, detection=notice.code)
-    return (_push(0, "user", reader, notice), Emit("notice", "notice.raised", reader, raised))
+def _push(name: str, recipient: str, notice: DetectionNoticed) -> Emit:
+    request = PushRequested(
+        recipient=recipient,
+        kind="detection.noticed",
+        title=notice.title,
+        body=notice.content,
+        fields={"code": notice.code},
+    )
+    return Emit(f"push/{name}", "push.requested", recipient, request)

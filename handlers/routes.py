@@ -20,10 +20,9 @@ from handlers.directory import (
     fold_seat,
     fold_transfer,
 )
+from handlers.inboxes import enter_inbox
 from handlers.letters import keep_letter
-from handlers.notices import put_notice
 from handlers.outcome import Route
-from handlers.pushes import keep_push
 from schemas.account import (
     AccountInspected,
     AccountProfiled,
@@ -43,9 +42,8 @@ from schemas.directory import (
     SeatSynced,
     TransferChanged,
 )
+from schemas.inbox import InboxEntered
 from schemas.letter import DeadLettered
-from schemas.notice import NoticeRaised
-from schemas.push import PushRequested
 
 ROUTES: dict[str, Route] = {
     "account.session.changed": Route(SessionChanged, fold_session),
@@ -57,8 +55,7 @@ ROUTES: dict[str, Route] = {
     "account.linkers.requested": Route(LinkersRequested, keep_linker_request),
     "account.code.submitted": Route(CodeSubmitted, forget_code),
     "detection.noticed": Route(DetectionNoticed, spread_detection),
-    "push.requested": Route(PushRequested, keep_push),
-    "notice.raised": Route(NoticeRaised, put_notice),
+    "inbox.entered": Route(InboxEntered, enter_inbox),
     "customer.synced": Route(CustomerSynced, fold_customer),
     "seat.synced": Route(SeatSynced, fold_seat),
     "seat.assigned": Route(SeatAssigned, fold_assignment),

@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 
-from handlers import accounts, detections, directory, letters, notices, pushes
+from handlers import accounts, detections, directory, inboxes, letters
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
 
 LEASES = "leases"
+PUSHES = "pushes"
+"""Which deliveries a push came to: decided once, whatever is repeated."""
+DELIVERIES = "deliveries"
 REMEMBERED = timedelta(days=30)
 """How long a fact without a lasting document is recognised when it comes again."""
 
@@ -56,9 +59,18 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     accounts.QR_REQUESTS: (_EXPIRING, Index((("user_id", 1), ("at", -1)))),
     accounts.LINKER_REQUESTS: (_EXPIRING,),
     detections.DETECTIONS: (Index((("at", -1),)),),
-    pushes.PUSHES: (Index((("recipient", 1), ("requested_at", -1))),),
-    notices.NOTICES: (Index((("user_id", 1), ("at", -1))),),
-    notices.INBOXES: (),
+    PUSHES: (_EXPIRING,),
+    DELIVERIES: (
+        # What falls due in a partition, and what stands behind others in a lane: few, of all that are kept.
+        Index((("partition", 1), ("due_at", 1)), only_where={"state": "waiting"}),
+        Index((("lane", 1), ("order", 1)), only_where={"state": "parked"}),
+        Index((("lane", 1), ("requested_at", -1))),
+        Index((("recipient", 1), ("requested_at", -1))),
+        Index((("requested_at", -1),)),
+        Index((("finished_at", 1),), expires_after=REMEMBERED),
+    ),
+    inboxes.ENTRIES: (Index((("recipient", 1), ("at", -1))),),
+    inboxes.INBOXES: (),
     directory.CUSTOMERS: (Index((("state.v.name", 1),)), Index((("state.v.external_user_id", 1),), sparse=True)),
     directory.SEATS: (Index((("state.v.phone", 1),), sparse=True), Index((("state.v.name", 1),))),
     directory.CHATS: (Index((("customer_id", 1),)),),

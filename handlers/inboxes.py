@@ -1,0 +1,25 @@
+"""Inboxes: what was pushed to somebody, and how much of it is unread."""
+
+from handlers.effects import Effect, Inc, Max
+from handlers.outcome import Fact, Outcome
+from schemas.events import Event
+from schemas.inbox import InboxEntered
+
+ENTRIES = "inbox_entries"
+INBOXES = "inboxes"
+
+
+def enter_inbox(event: Event, entered: InboxEntered) -> Outcome:
+    """One entry, unread."""
+    body = {
+        "recipient": entered.recipient,
+        "push": entered.push,
+        "kind": entered.kind,
+        "urgency": entered.urgency,
+        "title": entered.title,
+        "body": entered.body,
+        "fields": entered.fields,
+        "at": event.time,
+    }
+    unread = Effect(INBOXES, entered.recipient, {"unread": Inc(1), "last_entry_at": Max(event.time)})
+    return Outcome(Fact(ENTRIES, body), (unread,))
