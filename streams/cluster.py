@@ -21,8 +21,9 @@ VISIBLE_SECONDS = 10.0
 
 
 class Lag(msgspec.Struct, frozen=True):
-    """One partition as a group sees it; `committed` is None before its first commit."""
+    """One partition as its group sees it; `committed` is None before the first commit."""
 
+    group: str
     topic: str
     partition: int
     committed: int | None
@@ -111,8 +112,17 @@ class Cluster:
             if code not in (0, TopicAlreadyExistsError.errno):
                 raise BrokerAway(f"create topic {name}: {for_code(code).__name__}")
 
-    async def lag(self, group: str, topics: Sequence[Topic]) -> list[Lag]:
-        """Where a group stands on each partition of the topics; partitions are named, for Tansu must be told."""
+    async def lag(self, topics: Sequence[Topic]) -> list[Lag]:
+        """Where the groups stand that take these topics in, partition by partition."""
+        groups = dict.fromkeys(topic.group for topic in topics)
+        return [
+            lag
+            for group in groups
+            for lag in await self._lag(group, [topic for topic in topics if topic.group == group])
+        ]
+
+    async def _lag(self, group: str, topics: Sequence[Topic]) -> list[Lag]:
+        # The partitions are named, for Tansu must be told.
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._settings.bootstrap,
             group_id=self._settings.prefix + group,
@@ -127,7 +137,7 @@ class Cluster:
             await consumer.start()
             consumer.assign(partitions)
             ends = await _ends(consumer, partitions)
-            return [Lag(tp.topic, tp.partition, await consumer.committed(tp), ends[tp]) for tp in partitions]
+            return [Lag(group, tp.topic, tp.partition, await consumer.committed(tp), ends[tp]) for tp in partitions]
         except (KafkaError, OSError) as error:
             raise BrokerAway(f"lag: {error!r}") from error
         finally:

@@ -19,10 +19,9 @@ from schemas.errors import BrokerAway, StoreAway
 from stores.collections import missing_indexes
 from stores.dead_letters import DeadLetters, State
 from stores.mongo import Database, open_database, translated
-from streams.cluster import Cluster, open_cluster
+from streams.cluster import Cluster, Lag, open_cluster
 from streams.publisher import new_producer
 from streams.topic_ids import TopicFound
-from workers.folder import GROUP
 
 SYNC = "run: fanfold topics sync"
 BEHIND_NOTABLE = 10_000
@@ -89,7 +88,7 @@ async def examine_broker(kafka: KafkaSettings) -> list[Finding]:
             findings = [ok("broker", f"answers at {kafka.bootstrap}"), await examine_producer(kafka)]
             findings += examine_topics(existing, kafka)
             if len(existing) == len(TOPICS):
-                findings.append(await examine_group(cluster, kafka))
+                findings += await examine_groups(cluster, kafka)
             return findings
     except BrokerAway as away:
         return [wrong("broker", f"away: {away}", "start Kafka, or set FANFOLD_KAFKA__BOOTSTRAP to where it is")]
@@ -123,14 +122,19 @@ def examine_topics(existing: dict[Topic, TopicFound], kafka: KafkaSettings) -> l
     return findings or [ok("topics", f"all {len(TOPICS)} are there, partitioned as the registry says")]
 
 
-async def examine_group(cluster: Cluster, kafka: KafkaSettings) -> Finding:
-    lags = await cluster.lag(GROUP, TOPICS)
+async def examine_groups(cluster: Cluster, kafka: KafkaSettings) -> list[Finding]:
+    lags = await cluster.lag(TOPICS)
+    groups = dict.fromkeys(lag.group for lag in lags)
+    return [examine_group(kafka, group, [lag for lag in lags if lag.group == group]) for group in groups]
+
+
+def examine_group(kafka: KafkaSettings, group: str, lags: Sequence[Lag]) -> Finding:
     behind = sum(lag.behind for lag in lags)
-    name = f"{kafka.prefix}{GROUP}"
+    name = f"{kafka.prefix}{group}"
     if behind and all(lag.committed is None for lag in lags):
-        return note("group", f"{name} has never committed, {behind:,} events wait", "start: fanfold worker folder")
+        return note("group", f"{name} has never committed, {behind:,} events wait", f"start: fanfold worker {group}")
     if behind >= BEHIND_NOTABLE:
-        return note("group", f"{name} is {behind:,} events behind", "see fanfold lag, and /readyz of the folders")
+        return note("group", f"{name} is {behind:,} events behind", f"see fanfold lag, and /readyz of the {group}")
     return ok("group", f"{name} is {behind:,} events behind")
 
 

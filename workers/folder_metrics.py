@@ -3,7 +3,7 @@
 from collections import Counter as Tally
 from datetime import datetime
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from workers.fold_batch import Folded
 
@@ -34,27 +34,6 @@ DELAY_SECONDS = Histogram(
     "fanfold_folder_event_delay_seconds",
     "From the time of the oldest event of a batch to folded; a rise means readers see old numbers",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
-)
-LAG = Gauge(
-    "fanfold_folder_lag_events",
-    "Events published and not yet folded",
-    ["topic", "partition"],
-    multiprocess_mode="mostrecent",
-)
-WAITS = Counter("fanfold_folder_waits_total", "Times a step had to be repeated because something was away", ["away"])
-HALTED = Gauge(
-    "fanfold_folder_partitions_halted",
-    "Partitions stopped by the poison ceiling; each needs a person",
-    multiprocess_mode="livesum",
-)
-STUCK = Gauge(
-    "fanfold_folder_partitions_stuck",
-    "Partitions with lag that stand still without a reason; the consumer is restarted",
-    multiprocess_mode="livesum",
-)
-RESTARTS = Counter("fanfold_folder_restarts_total", "Consumers opened again after a failure", ["reason"])
-COMMIT_FAILURES = Counter(
-    "fanfold_folder_commit_failures_total", "Commits Kafka refused; the batch is read again and changes nothing"
 )
 
 

@@ -22,6 +22,7 @@ from schemas.catalogue import EventType
 METRIC_MODULES = {
     "Gateway": "gateway.metrics",
     "Publisher (in every process that publishes)": "streams.metrics",
+    "Every worker that reads from Kafka": "workers.reader_metrics",
     "Folder": "workers.folder_metrics",
     "Clock": "workers.clock_metrics",
 }
@@ -60,10 +61,10 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
         "operations": {
-            f"fold.{topic.name}": {
+            f"{topic.group}.{topic.name}": {
                 "action": "receive",
                 "channel": {"$ref": f"#/channels/{topic.name}"},
-                "summary": "Fold each into documents, once",
+                "summary": TAKES_IN[topic.group],
             }
             for topic in TOPICS
         },
@@ -74,6 +75,12 @@ def asyncapi() -> dict[str, Any]:
         },
     }
 
+
+TAKES_IN = {
+    "folder": "Fold each into documents, once",
+    "router": "Decide where each push goes, once",
+    "dispatcher": "Send each delivery, and record what came of it",
+}
 
 HEADERS = {
     "type": "object",

@@ -47,7 +47,7 @@ __all__ = ["UpOptions", "up"]
 log = structlog.get_logger()
 
 WORKERS = ("folder", "clock")
-LAG = "fanfold_folder_lag_events"
+LAG = "fanfold_reader_lag_events"
 
 
 async def up(options: UpOptions) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from bson import decode, encode
+from handlers.notices import INBOXES
+from handlers.pushes import PUSHES
 
 from config.settings import Settings
 from config.topics import TOPICS
@@ -17,9 +19,7 @@ from handlers.accounts import ACCOUNTS, LOGIN_LOG
 from handlers.effects import ABSENT, apply, stamp
 from handlers.letters import COLLECTION as LETTERS
 from handlers.letters import letter_for
-from handlers.notices import INBOXES
 from handlers.plan import Decided, Planner, Poisoned
-from handlers.pushes import PUSHES
 from handlers.routes import ROUTES
 from schemas.errors import BrokerAway, StoreAway
 from schemas.events import LogId, Record
@@ -28,7 +28,7 @@ from stores.collections import LEASES
 from stores.mongo import CODEC, Database, open_database
 from streams.cluster import Cluster, open_cluster
 from tests.chaos.ledger import Detection, Ledger, Login
-from workers.folder import GROUP, to_record
+from workers.reader import to_record
 
 CALM_SECONDS = 5.0
 """How long nothing may change before all counts as folded."""
@@ -56,7 +56,7 @@ async def wait_folded(settings: Settings, deadline_seconds: float) -> None:
         while time.monotonic() < deadline:
             try:
                 async with open_cluster(settings.kafka) as cluster:
-                    lags = await cluster.lag(GROUP, TOPICS)
+                    lags = await cluster.lag(TOPICS)
                 behind = {f"{lag.topic}-{lag.partition}": lag.behind for lag in lags if lag.behind}
                 due = [ban.user_id async for ban in due_bans(database, datetime.now(UTC))]
                 pending = await database[ACCOUNTS].count_documents({"ban.v.status": 2})
@@ -97,7 +97,7 @@ class Mistakes:
 
 async def read_logs(settings: Settings, cluster: Cluster) -> dict[LogId, list[Record]]:
     """Every record that is in Kafka."""
-    ends = {TopicPartition(lag.topic, lag.partition): lag.end for lag in await cluster.lag(GROUP, TOPICS)}
+    ends = {TopicPartition(lag.topic, lag.partition): lag.end for lag in await cluster.lag(TOPICS)}
     log_ids = await cluster.log_ids(ends)
     logs: dict[LogId, list[Record]] = {log_id: [] for log_id in log_ids.values()}
     consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka.bootstrap, enable_auto_commit=False)

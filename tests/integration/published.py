@@ -6,7 +6,7 @@ from config.settings import KafkaSettings
 from config.topics import TOPICS
 from schemas.cloudevents import decode_record
 from schemas.events import Event
-from workers.folder import to_record
+from workers.reader import to_record
 
 MARK = b"read to here"
 

@@ -22,7 +22,7 @@ from stores.dead_letters import DeadLetters, State, Which
 from stores.mongo import Database
 from streams.cluster import open_cluster
 from streams.records import open_sender
-from workers.folder import GROUP, to_record
+from workers.reader import to_record
 
 TOKEN = "operators-token"
 
@@ -215,7 +215,7 @@ async def folded_to_the_end(settings: Settings) -> None:
     async with open_cluster(settings.kafka) as cluster:
 
         async def done() -> bool:
-            return not any(lag.behind for lag in await cluster.lag(GROUP, TOPICS))
+            return not any(lag.behind for lag in await cluster.lag(TOPICS))
 
         await eventually(done)
 

@@ -20,8 +20,9 @@ from stores.store import FactDocument
 from streams.cluster import Cluster
 from streams.publisher import Publisher
 from tests.integration.chat_api import eventually, folding, publish
-from workers.folder import GROUP, Folder, Stuck, open_consumer
+from workers.folder import GROUP, Folding
 from workers.health import Health
+from workers.reader import Limits, Reader, Stuck, open_consumer
 
 
 def logins(accounts: int, count: int) -> list[Event]:
@@ -65,7 +66,7 @@ async def counted(database: Database) -> int:
 
 def committed(cluster: Cluster) -> Callable[[], Awaitable[bool]]:
     async def no_lag() -> bool:
-        return sum(lag.behind for lag in await cluster.lag(GROUP, TOPICS)) == 0
+        return sum(lag.behind for lag in await cluster.lag(TOPICS)) == 0
 
     return no_lag
 
@@ -123,7 +124,7 @@ async def test_a_run_of_poison_stops_its_partition_and_no_other(
         await eventually(lambda: halted(health))
         await eventually(lambda: steady(database))
         problem = next(text for text in health.problems.values() if "poison" in text)
-        lags = [lag for lag in await cluster.lag(GROUP, TOPICS) if lag.topic.endswith("accounts") and lag.behind]
+        lags = [lag for lag in await cluster.lag(TOPICS) if lag.topic.endswith("accounts") and lag.behind]
 
     assert "not_a_cloudevent" in problem
     assert len(lags) == 1
@@ -181,13 +182,14 @@ class HangingStore(MongoStore):
 async def test_a_partition_that_stands_still_without_a_reason_ends_the_consumer(
     settings: Settings, synced: tuple[Topic, ...], database: Database, cluster: Cluster
 ) -> None:
-    impatient = settings.folder.model_copy(update={"stuck_after_seconds": 1.0, "drain_seconds": 0.5})
+    limits = Limits.of(settings.folder)
+    impatient = msgspec.structs.replace(limits, stuck_after_seconds=1.0, drain_seconds=0.5)
     store = HangingStore(database, 1)
     store.hanging = True
     await publish(settings, *logins(accounts=1, count=3))
 
-    async with Publisher(settings.kafka) as publisher, open_consumer(settings.kafka, impatient) as consumer:
-        folder = Folder(consumer, cluster, store, publisher, impatient, Health())
+    async with Publisher(settings.kafka) as publisher, open_consumer(GROUP, settings.kafka, impatient) as consumer:
+        folder = Reader(GROUP, consumer, cluster, Folding(store, publisher), impatient, Health())
         with pytest.raises(ExceptionGroup) as raised:
             await asyncio.wait_for(folder.run(asyncio.Event()), 30)
 
@@ -206,7 +208,7 @@ async def test_a_folder_waits_for_a_store_that_is_away_and_says_so(
 
     async with folding(away) as health:
         await eventually(lambda: waiting(health))
-        lag = sum(lag.behind for lag in await cluster.lag(GROUP, TOPICS))
+        lag = sum(lag.behind for lag in await cluster.lag(TOPICS))
     assert lag == 30
 
     async with folding(settings):

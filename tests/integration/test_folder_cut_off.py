@@ -15,8 +15,9 @@ from streams.cluster import Cluster
 from streams.commits import committed_offsets
 from streams.publisher import Publisher, partition_for
 from tests.integration.chat_api import an_event, eventually
-from workers.folder import Folder, open_consumer
+from workers.folder import GROUP, Folding
 from workers.health import Health
+from workers.reader import Limits, Reader, open_consumer
 
 TOPIC = topic_of("account.session.changed")
 
@@ -47,7 +48,7 @@ async def test_nothing_more_of_its_partition_is_folded_before_its_records_are_re
     settings: Settings, cluster: Cluster, synced: tuple[Topic, ...], database: Database
 ) -> None:
     slow, quick = users_of_two_partitions()
-    store, stop = Hanging(database), asyncio.Event()
+    store, stop, limits = Hanging(database), asyncio.Event(), Limits.of(settings.folder)
     name = settings.kafka.prefix + TOPIC.name
     tp = TopicPartition(name, partition_for(slow.encode(), TOPIC.partitions))
 
@@ -63,9 +64,9 @@ async def test_nothing_more_of_its_partition_is_folded_before_its_records_are_re
 
     async with AsyncExitStack() as stack:
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
-        consumer = await stack.enter_async_context(open_consumer(settings.kafka, settings.folder))
+        consumer = await stack.enter_async_context(open_consumer(GROUP, settings.kafka, limits))
         await publisher.wait_connected()
-        folder = Folder(consumer, cluster, store, publisher, settings.folder, Health())
+        folder = Reader(GROUP, consumer, cluster, Folding(store, publisher), limits, Health())
         running = asyncio.create_task(folder.run(stop))
 
         store.hangs_for = {slow}

@@ -11,7 +11,6 @@ from stores.mongo import open_database
 from streams.cluster import Lag, open_cluster
 from streams.topic_ids import TopicFound
 from workers.commands.console import fail, out, print_json
-from workers.folder import GROUP
 
 
 async def sync(settings: Settings) -> None:
@@ -74,19 +73,19 @@ def _presence(topic: Topic, found: TopicFound) -> str:
 async def show_lag(settings: Settings, *, as_json: bool) -> None:
     lags = await read_lag(settings.kafka)
     if as_json:
-        print_json({"group": settings.kafka.prefix + GROUP, "behind": _sum(lags), "topics": by_topic(lags)})
+        print_json({"behind": _sum(lags), "topics": by_topic(lags)})
         return
-    table = Table(title=f"Group {settings.kafka.prefix}{GROUP}", title_justify="left", show_footer=True)
+    table = Table(show_footer=True)
     table.add_column("topic", footer="all")
-    for column in ("partition", "committed", "end"):
+    for column in ("group", "partition", "committed", "end"):
         table.add_column(column, justify="right")
     table.add_column("behind", justify="right", footer=f"{_sum(lags):,}")
     for name, partitions in _grouped(lags).items():
         for lag in partitions:
             committed = "-" if lag.committed is None else f"{lag.committed:,}"
-            table.add_row(name, str(lag.partition), committed, f"{lag.end:,}", _behind(lag.behind))
+            table.add_row(name, lag.group, str(lag.partition), committed, f"{lag.end:,}", _behind(lag.behind))
         if len(partitions) > 1:
-            table.add_row(f"[bold]{name}[/]", "[bold]all[/]", "", "", f"[bold]{_behind(_sum(partitions))}[/]")
+            table.add_row(f"[bold]{name}[/]", "", "[bold]all[/]", "", "", f"[bold]{_behind(_sum(partitions))}[/]")
         table.add_section()
     out().print(table)
 
@@ -96,13 +95,14 @@ async def read_lag(kafka: KafkaSettings) -> list[Lag]:
     async with open_cluster(kafka) as cluster:
         if missing := await cluster.missing(TOPICS):
             fail(f"Topics are missing: {', '.join(missing)}. Run: fanfold topics sync")
-        return await cluster.lag(GROUP, TOPICS)
+        return await cluster.lag(TOPICS)
 
 
 def by_topic(lags: Sequence[Lag]) -> list[dict[str, object]]:
     return [
         {
             "topic": name,
+            "group": partitions[0].group,
             "behind": _sum(partitions),
             "partitions": [
                 {"partition": lag.partition, "committed": lag.committed, "end": lag.end, "behind": lag.behind}

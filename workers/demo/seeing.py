@@ -16,7 +16,6 @@ from streams.cluster import Cluster
 from workers.demo.expected import BANNED, World
 from workers.demo.sending import ask
 from workers.demo.traffic import OK, OPERATORS_TOKEN
-from workers.folder import GROUP
 
 SETTLED_SECONDS = 120.0
 LIFTED_SECONDS = 20.0
@@ -36,7 +35,7 @@ async def settled(cluster: Cluster) -> None:
     async with asyncio.timeout(SETTLED_SECONDS):
         before = -1
         while True:
-            lags = await cluster.lag(GROUP, TOPICS)
+            lags = await cluster.lag(TOPICS)
             ends = sum(lag.end for lag in lags)
             # Twice without lag and without anything new in between: folding may have emitted events meanwhile.
             if not any(lag.behind for lag in lags):
