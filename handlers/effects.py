@@ -60,7 +60,23 @@ class Latest(msgspec.Struct, frozen=True):
         return {"at": self.at, "seq": self.seq, "v": self.value}
 
 
-FieldEffect = Inc | Set | Max | Min | AddToSet | Latest
+class Recount(msgspec.Struct, frozen=True):
+    """The number of facts that match: what a count becomes when some of what it counts no longer does.
+
+    Counted by the store after the batch's facts are written, of the log up to this
+    batch's last offset; so whatever else the batch adds is in it. Only for facts fed
+    by the document's own partition. Where `above` is set, a fact's field counts only
+    past the value of a field of the document (absent: all count), which the same
+    change may raise by `Max`.
+    """
+
+    collection: str
+    match: Mapping[str, Any]
+    above: tuple[str, str] | None = None
+    """Field of the facts, field of the document."""
+
+
+FieldEffect = Inc | Set | Max | Min | AddToSet | Latest | Recount
 Change = Mapping[str, FieldEffect]
 Rank = tuple[int, Any]
 
@@ -80,8 +96,10 @@ class IncompatibleEffectsError(TypeError):
 def merge(a: FieldEffect, b: FieldEffect) -> FieldEffect:
     """One effect that does what `a` then `b` would do."""
     match a, b:
-        case _, Set():
+        case _, Set() | Recount():
             return b
+        case Recount(), Inc():
+            return a
         case Set(value), _ if not isinstance(b, Latest):
             return Set(apply(b, value))
         case Inc(x), Inc(y):
@@ -125,6 +143,7 @@ def apply(effect: FieldEffect, value: Any = ABSENT) -> Any:
         case Latest():
             stays = value is not ABSENT and not _wins(effect, Latest(value["at"], value["v"], value["seq"]))
             return value if stays else effect.register
+    raise IncompatibleEffectsError(f"{effect!r} is counted by the store, not applied")
 
 
 def stamp(change: Change, offset: int) -> Change:

@@ -1,9 +1,9 @@
 """Inboxes: what was pushed to somebody, and how much of it is unread."""
 
-from handlers.effects import Effect, Inc, Max
+from handlers.effects import Change, Effect, Inc, Max, Recount
 from handlers.outcome import Fact, Outcome
 from schemas.events import Event
-from schemas.inbox import InboxEntered
+from schemas.inbox import InboxEntered, InboxRead
 
 ENTRIES = "inbox_entries"
 INBOXES = "inboxes"
@@ -23,3 +23,12 @@ def enter_inbox(event: Event, entered: InboxEntered) -> Outcome:
     }
     unread = Effect(INBOXES, entered.recipient, {"unread": Inc(1), "last_entry_at": Max(event.time)})
     return Outcome(Fact(ENTRIES, body), (unread,))
+
+
+def read_inbox(_: Event, read: InboxRead) -> Outcome:
+    """Everything up to an instant is read; what came later, or bears a later time, stays unread."""
+    change: Change = {
+        "read_up_to": Max(read.up_to),
+        "unread": Recount(ENTRIES, {"recipient": read.recipient}, above=("at", "read_up_to")),
+    }
+    return Outcome(effects=(Effect(INBOXES, read.recipient, change),))

@@ -20,7 +20,7 @@ from handlers.directory import (
     fold_seat,
     fold_transfer,
 )
-from handlers.inboxes import enter_inbox
+from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
 from handlers.outcome import Route
 from schemas.account import (
@@ -42,7 +42,7 @@ from schemas.directory import (
     SeatSynced,
     TransferChanged,
 )
-from schemas.inbox import InboxEntered
+from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
 
 ROUTES: dict[str, Route] = {
@@ -56,6 +56,7 @@ ROUTES: dict[str, Route] = {
     "account.code.submitted": Route(CodeSubmitted, forget_code),
     "detection.noticed": Route(DetectionNoticed, spread_detection),
     "inbox.entered": Route(InboxEntered, enter_inbox),
+    "inbox.read": Route(InboxRead, read_inbox),
     "customer.synced": Route(CustomerSynced, fold_customer),
     "seat.synced": Route(SeatSynced, fold_seat),
     "seat.assigned": Route(SeatAssigned, fold_assignment),

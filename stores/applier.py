@@ -10,6 +10,7 @@ import msgspec
 
 from handlers.plan import Decided, Pending, pending_by_document
 from schemas.events import LogId, Origin
+from stores.recounts import counted
 from stores.store import FactDocument, Fenced, Store
 
 
@@ -66,6 +67,7 @@ async def _fold(store: Store, fence: str, collection: str, documents: Sequence[P
     refusals = 0
     while documents:
         updates = [Fenced(doc.key, fence, doc.first, doc.last, doc.merged()) for doc in documents]
+        updates = await counted(store, collection, updates)
         refused = [documents[index] for index in await store.upsert_fenced(collection, updates)]
         refusals += len(refused)
         # A redelivery may have been cut elsewhere, so only some of these offsets are in:

@@ -26,10 +26,10 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from config.settings import MongoSettings
-from handlers.effects import AddToSet, FieldEffect, Inc, Latest, Max, Min, Set
+from handlers.effects import AddToSet, FieldEffect, Inc, Latest, Max, Min, Recount, Set
 from schemas.errors import StoreAway
 from schemas.events import Origin
-from stores.store import FactDocument, Fenced
+from stores.store import Counted, FactDocument, Fenced
 
 Document = dict[str, Any]
 Database = AsyncDatabase[Document]
@@ -89,6 +89,15 @@ class MongoStore:
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
         found = [document async for document in self._found(collection, keys, f"fence.{fence}")]
         return {document["_id"]: document["fence"][fence] for document in found if fence in document.get("fence", {})}
+
+    async def values(self, collection: str, keys: Sequence[str], field: str) -> dict[str, Any]:
+        found = [document async for document in self._found(collection, keys, field)]
+        return {document["_id"]: document[field] for document in found if field in document}
+
+    async def count_facts(self, collection: str, counted: Counted) -> int:
+        facts = self._database.get_collection(collection, read_concern=ReadConcern("majority"))
+        with translated():
+            return await facts.count_documents(counted_filter(counted))
 
     async def _found(self, collection: str, ids: Sequence[str], field: str) -> AsyncIterator[Document]:
         """One field of each document that is there."""
@@ -150,6 +159,16 @@ def _operator(effect: FieldEffect) -> tuple[str, Any]:
         case Latest():
             # Documents compare field by field in order, so {at, seq, v} is a last-writer register.
             return "$max", effect.register
+        case Recount():
+            raise TypeError(f"{effect!r} has not been counted")
+
+
+def counted_filter(counted: Counted) -> Document:
+    matching: Document = dict(counted.match)
+    if counted.field is not None and counted.bound is not None:
+        matching[counted.field] = {"$gt": counted.bound}
+    matching["$nor"] = [{"origin.fence": counted.fence, "origin.offset": {"$gt": counted.last}}]
+    return matching
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the applier asks of a store: three operations, each atomic per document and no more.
+"""What the applier asks of a store: five operations, each atomic per document and no more.
 
 Kept so small that a simulated store can stand in for MongoDB in the simulation;
 both pass the same conformance tests.
@@ -29,6 +29,20 @@ class Fenced(msgspec.Struct, frozen=True, gc=False):
     change: Change
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """Facts whose fields equal `match`, and whose `field` (where one is named) is above `bound`.
+
+    Of the partition `fence`, those up to offset `last`: facts of a batch to come may
+    be there already.
+    """
+
+    match: Mapping[str, Any]
+    fence: str
+    last: int
+    field: str | None = None
+    bound: Any = None
+
+
 class Store(Protocol):
     """Every method may raise StoreAway; then any part of what was asked may have been done."""
 
@@ -46,4 +60,12 @@ class Store(Protocol):
 
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
         """Where the fence stands in each of the documents that have it; only what can never be undone."""
+        ...
+
+    async def values(self, collection: str, keys: Sequence[str], field: str) -> dict[str, Any]:
+        """A field of each of the documents that have it; only what can never be undone."""
+        ...
+
+    async def count_facts(self, collection: str, counted: Counted) -> int:
+        """How many facts match."""
         ...

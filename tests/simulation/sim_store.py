@@ -13,7 +13,7 @@ from typing import Any
 from handlers.effects import ABSENT, apply
 from schemas.errors import StoreAway
 from schemas.events import Origin
-from stores.store import FactDocument, Fenced
+from stores.store import Counted, FactDocument, Fenced
 from tests.simulation.turns import Turns
 
 Document = dict[str, Any]
@@ -75,6 +75,32 @@ class SimStore:
 
         await self._bulk([look(key) for key in keys])
         return found
+
+    async def values(self, collection: str, keys: Sequence[str], field: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def look(key: str) -> Write:
+            async def read() -> bool:
+                document = self._documents(collection).get(key, {})
+                if field in document:
+                    found[key] = document[field]
+                return True
+
+            return read
+
+        await self._bulk([look(key) for key in keys])
+        return found
+
+    async def count_facts(self, collection: str, counted: Counted) -> int:
+        number = 0
+
+        async def count() -> bool:
+            nonlocal number
+            number = sum(matches(fact, counted) for fact in self._documents(collection).values())
+            return True
+
+        await self._bulk([count])
+        return number
 
     def passes(self, document: Document, update: Fenced) -> bool:
         """Whether a document's fence lets the update through."""
@@ -141,6 +167,16 @@ class SimStore:
         if fails_at == len(writes):
             bulk.failed = True
         bulk.done = True
+
+
+def matches(fact: Document, counted: Counted) -> bool:
+    """Whether MongoDB would count it."""
+    origin = fact["origin"]
+    return (
+        all(fact.get(field) == value for field, value in counted.match.items())
+        and (counted.field is None or counted.bound is None or fact[counted.field] > counted.bound)
+        and not (origin["fence"] == counted.fence and origin["offset"] > counted.last)
+    )
 
 
 def change_document(document: Document, update: Fenced) -> None:

@@ -8,7 +8,6 @@ from handlers.detections import spread_detection
 from handlers.outcome import emitted_event
 from schemas.account import AccountInspected, BanStatus, BanSynced
 from schemas.detection import DetectionNoticed, Inspection
-from schemas.notice import NoticeRaised
 from schemas.push import PushRequested
 
 UNTIL = datetime(2026, 6, 1, tzinfo=UTC)
@@ -44,17 +43,21 @@ def test_each_account_that_was_checked_gets_its_check_and_its_ban_in_the_order_o
     assert emits[2].payload == AccountInspected(user_id="u2", status=BanStatus.NORMAL, code="T1", channel="c")
 
 
-def test_recipients_get_a_push_each_and_the_reader_a_notice() -> None:
+def test_recipients_get_a_push_each_and_so_does_the_reader() -> None:
     notice = DetectionNoticed(
         code="T1", title="Check", content="3", receive_emails=("a@x", "b@x"), receive_user_id="boss"
     )
     emits = spread_detection(EVENT, notice).emits
 
+    def push(recipient: str) -> PushRequested:
+        return PushRequested(
+            recipient=recipient, kind="detection.noticed", title="Check", body="3", fields={"code": "T1"}
+        )
+
     assert [(emit.name, emit.type, emit.payload) for emit in emits] == [
-        ("push/email/0", "push.requested", PushRequested(channel="email", recipient="a@x", title="Check", content="3")),
-        ("push/email/1", "push.requested", PushRequested(channel="email", recipient="b@x", title="Check", content="3")),
-        ("push/user/0", "push.requested", PushRequested(channel="user", recipient="boss", title="Check", content="3")),
-        ("notice", "notice.raised", NoticeRaised(user_id="boss", title="Check", content="3", detection="T1")),
+        ("push/email/0", "push.requested", push("email/a@x")),
+        ("push/email/1", "push.requested", push("email/b@x")),
+        ("push/user", "push.requested", push("user/boss")),
     ]
 
 
@@ -76,7 +79,7 @@ def test_what_is_emitted_decodes_as_its_type_and_has_an_id_of_its_own() -> None:
     causes = [an_event(id="1"), an_event(id="2")]
     emitted = [emitted_event(cause, emit) for cause in causes for emit in spread_detection(cause, notice).emits]
 
-    assert len({event.id for event in emitted}) == len(emitted) == 2 * 9
+    assert len({event.id for event in emitted}) == len(emitted) == 2 * 8
     for event in emitted:
         kind = EVENT_TYPES[event.type]
         payload = msgspec.json.decode(event.data, type=kind.payload)

@@ -4,11 +4,7 @@ from hypothesis import strategies as st
 
 from handlers.directory import fold_assignment, fold_seat, fold_transfer, pair_key
 from handlers.effects import Effect, Latest, Set
-from handlers.notices import put_notice
-from handlers.pushes import keep_push
 from schemas.directory import SeatAssigned, SeatSynced, TransferChanged
-from schemas.notice import NoticeRaised
-from schemas.push import PushRequested
 
 EVENT = an_event()
 ids = st.text(alphabet="a/%2F", min_size=1)
@@ -34,26 +30,3 @@ def test_the_directory_keeps_the_newest_word_whole() -> None:
     assert seat.effects == (Effect("seats", "s", {"state": Latest(EVENT.time, state)}),)
     ended = {"user_id": "u", "in_progress": False}
     assert transfer.effects == (Effect("transfers", "t", {"state": Latest(EVENT.time, ended)}),)
-
-
-def test_a_notice_is_one_unread_more() -> None:
-    outcome = put_notice(EVENT, NoticeRaised(user_id="boss", title="t"))
-
-    [effect] = outcome.effects
-    assert (effect.collection, effect.key) == ("inboxes", "boss")
-    assert repr(effect.change["unread"]) == "Inc(by=1)"
-    assert outcome.fact.collection == "notices"
-
-
-def test_a_push_is_kept_as_requested() -> None:
-    fact = keep_push(EVENT, PushRequested(channel="email", recipient="a@x", title="t", content="c")).fact
-
-    assert fact.collection == "pushes"
-    assert fact.body == {
-        "state": "requested",
-        "channel": "email",
-        "recipient": "a@x",
-        "title": "t",
-        "content": "c",
-        "requested_at": EVENT.time,
-    }
