@@ -20,7 +20,7 @@ from config.settings import GatewaySettings
 from gateway import metrics
 from gateway.body import Typed, decode_object, read_body
 from gateway.remembered import Remembered
-from gateway.system import Answer, Call, Operation, System
+from gateway.system import Answer, Call, Envelope, Operation, System
 from gateway.trace import Trace, trace_of
 from schemas.errors import BrokerAway, Refused, StoreAway
 from schemas.events import Event
@@ -74,7 +74,7 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
     gauges = Gauges(system.name, operation.operation_id)
     limits = services.limits
 
-    async def take(request: web.Request, trace: Trace) -> Answer:
+    async def take(request: web.Request, trace: Trace, envelope: Envelope) -> Answer:
         body = await read_body(request, limits.body_bytes, limits.body_timeout_seconds)
         gauges.body_bytes.observe(len(body))
         call = to_call(request, trace, body)
@@ -87,28 +87,29 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
             call.body = body_type.validate(call.raw)
         request_id = operation.request_id(call) if operation.request_id is not None else None
         if request_id is None:
-            return await act(call)
-        answer, repeated = await services.remembered.once((system.name, request_id), lambda: act(call))
+            return await act(call, envelope)
+        answer, repeated = await services.remembered.once((system.name, request_id), lambda: act(call, envelope))
         if repeated:
             gauges.repeats.inc()
         return answer
 
-    async def act(call: Call) -> Answer:
+    async def act(call: Call, envelope: Envelope) -> Answer:
         reply = await operation.handle(call)
         if reply.facts:
             await services.publisher.publish(reply.facts)
-        return system.succeed(reply.data, operation.success_status)
+        return envelope.succeed(reply.data, operation.success_status)
 
     async def handler(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
-        services.in_flight += 1
         trace = trace_of(request.headers.get("traceparent"))
+        envelope = envelope_of(system, request, trace)
+        services.in_flight += 1
         outcome = "ok"
         try:
-            answer = await take(request, trace)
+            answer = await take(request, trace, envelope)
         except Exception as error:  # noqa: BLE001 - the edge: whatever went wrong is answered in the system's envelope
             refused = to_refused(error, system, operation, trace)
-            outcome, answer = refused.reason, refuse(system, refused)
+            outcome, answer = refused.reason, refuse(envelope, refused)
         finally:
             services.in_flight -= 1
         gauges.observe(outcome, time.perf_counter() - started)
@@ -123,8 +124,9 @@ def build_refusal(system: System, reason: str, message: str, headers: dict[str, 
 
     async def handler(request: web.Request) -> web.StreamResponse:
         gauges.observe(reason, 0.0)
-        answer = refuse(system, Refused(reason, message))
-        return to_response(answer, trace_of(request.headers.get("traceparent")), headers)
+        trace = trace_of(request.headers.get("traceparent"))
+        answer = refuse(envelope_of(system, request, trace), Refused(reason, message))
+        return to_response(answer, trace, headers)
 
     return handler
 
@@ -180,10 +182,14 @@ def to_refused(error: Exception, system: System, operation: Operation, trace: Tr
     return Refused("internal", f"a defect here; it has been logged under trace id {trace.id}")
 
 
-def refuse(system: System, refused: Refused) -> Answer:
+def envelope_of(system: System, request: web.Request, trace: Trace) -> Envelope:
+    return system if system.envelope is None else system.envelope(request.headers, trace.id)
+
+
+def refuse(envelope: Envelope, refused: Refused) -> Answer:
     """A refusal in the system's envelope; its status does not depend on the system."""
     status = REASONS[refused.reason].status
-    answer = system.refuse(refused)
+    answer = envelope.refuse(refused)
     headers = {**answer.headers, "Retry-After": RETRY_AFTER_SECONDS} if status == 503 else answer.headers
     return msgspec.structs.replace(answer, status=status, headers=headers)
 

@@ -6,7 +6,7 @@ limit, decode, authenticate, validate, recognise repeats, handle, publish, answe
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -61,6 +61,14 @@ class Operation(msgspec.Struct, frozen=True):
     """Names in the system's `security_schemes`, any one of which suffices; for the API document."""
 
 
+class Envelope(Protocol):
+    """The shape of a system's answers."""
+
+    def succeed(self, data: Any, status: int, /) -> Answer: ...
+
+    def refuse(self, refused: Refused, /) -> Answer: ...
+
+
 class System(msgspec.Struct, frozen=True):
     """A system's operations and its envelope.
 
@@ -73,6 +81,9 @@ class System(msgspec.Struct, frozen=True):
     operations: tuple[Operation, ...]
     succeed: Callable[[Any, int], Answer]
     refuse: Callable[[Refused], Answer]
+    envelope: Callable[[Mapping[str, str], str], Envelope] | None = None
+    """Where answers say something of the request they answer (its language, its trace): makes the envelope of one
+    request from its headers and trace id, as it comes in. Then the two above serve the API document only."""
     prefix: str = ""
     """Paths that start so and belong to no operation are refused in this system's envelope too."""
     any_content_type: bool = False
