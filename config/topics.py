@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas import account, delivery, detection, directory, inbox, letter, push
+from schemas import account, delivery, detection, directory, inbox, letter, push, tg
 from schemas.catalogue import EventType
 
 
@@ -35,6 +35,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("deliveries", "lane: what shares an address and its limits", delivery.EVENT_TYPES, group="dispatcher"),
     Topic("inboxes", "recipient", inbox.EVENT_TYPES),
     Topic("directory", "id of the customer, seat, transfer, keyword or affiliation", directory.EVENT_TYPES),
+    Topic("telegram", "chat id", tg.EVENT_TYPES),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )
 

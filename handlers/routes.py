@@ -23,6 +23,7 @@ from handlers.directory import (
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
 from handlers.outcome import Route
+from handlers.tg import answer_refused, fold_bound, fold_unbound
 from schemas.account import (
     AccountInspected,
     AccountProfiled,
@@ -44,6 +45,7 @@ from schemas.directory import (
 )
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
+from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
 
 ROUTES: dict[str, Route] = {
     "account.session.changed": Route(SessionChanged, fold_session),
@@ -63,5 +65,8 @@ ROUTES: dict[str, Route] = {
     "transfer.changed": Route(TransferChanged, fold_transfer),
     "keyword.synced": Route(KeywordSynced, fold_keyword),
     "affiliation.named": Route(AffiliationNamed, fold_affiliation),
+    "telegram.bound": Route(TelegramBound, fold_bound),
+    "telegram.unbound": Route(TelegramUnbound, fold_unbound),
+    "telegram.link-refused": Route(TelegramLinkRefused, answer_refused),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from handlers import accounts, detections, directory, inboxes, letters
+from handlers import accounts, detections, directory, inboxes, letters, tg
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
 
@@ -17,6 +17,7 @@ LEASES = "leases"
 PUSHES = "pushes"
 """Which deliveries a push came to: decided once, whatever is repeated."""
 DELIVERIES = "deliveries"
+TG_LINKS = "tg_links"
 REMEMBERED = timedelta(days=30)
 """How long a fact without a lasting document is recognised when it comes again."""
 
@@ -78,6 +79,9 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.KEYWORDS: (),
     directory.AFFILIATIONS: (),
     letters.COLLECTION: (Index((("state", 1), ("at", -1))),),
+    # Kept for a day after their end: so long Telegram may go on sending an update that used one in time.
+    TG_LINKS: (Index((("expires_at", 1),), expires_after=timedelta(days=1)),),
+    tg.CHATS: (Index((("binding.v.customer", 1),), sparse=True),),
     LEASES: (),
 }
 
