@@ -34,13 +34,13 @@ class DeliveryPlanned(msgspec.Struct, frozen=True, kw_only=True):
 
     id: Key
     """Made by `delivery_id`: the same for every repeat, and what a receiver knows repeats by."""
-    lane: Key
-    """What shares limits, order and outages: `CHANNEL/ENDPOINT`, `telegram/BOT`, `email/SERVER`."""
+    lane: str
+    """What shares limits, order and outages; see `lane_of`."""
     push: str
     """Identity of the event that asked for it."""
     recipient: Recipient
     channel: Key
-    target: Key
+    target: str
     """Endpoint id, chat id or address."""
     kind: Key
     urgency: Urgency = "normal"
@@ -48,12 +48,12 @@ class DeliveryPlanned(msgspec.Struct, frozen=True, kw_only=True):
     body: LongText | None = None
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
     language: Language = "en"
-    mention: Key | None = None
+    mention: str | None = None
     """Whom to address within the target: a contact's id in the system behind it."""
     requested_at: datetime
     not_before: datetime | None = None
-    ordered_by: Key | None = None
-    digest: Key | None = None
+    ordered_by: str | None = None
+    digest: str | None = None
     """Deliveries of one digest leave as one message when its window ends (`not_before`)."""
 
     def __post_init__(self) -> None:
@@ -64,6 +64,15 @@ def delivery_id(push: str, recipient: str, channel: str, target: str) -> str:
     """The identity of a delivery: a repeat of the push makes the same one."""
     digest = hashlib.sha256(msgspec.json.encode((push, recipient, channel, target))).digest()
     return f"dl_{b32encode(digest[:16]).decode().rstrip('=').lower()}"
+
+
+SHARED_LANE_CHANNELS = frozenset({"telegram", "email"})
+"""All their targets are behind one bot and one mail server."""
+
+
+def lane_of(channel: str, target: str) -> str:
+    """An endpoint is a lane of its own; where all targets are behind one server, they share one."""
+    return f"{channel}/all" if channel in SHARED_LANE_CHANNELS else f"{channel}/{target}"
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,14 +29,14 @@ async def apply_batch(store: Store, log: LogId, decided: Sequence[Decided]) -> A
 
     Raises StoreAway; the caller repeats the whole call.
     """
-    applied = await _record_facts(store, log, decided)
+    applied = await record_facts(store, log, decided)
     for collection, documents in pending_by_document(applied.fresh).items():
         applied.documents += len(documents)
         applied.refused += await _fold(store, log.fence, collection, documents)
     return applied
 
 
-async def _record_facts(store: Store, log: LogId, decided: Sequence[Decided]) -> Applied:
+async def record_facts(store: Store, log: LogId, decided: Sequence[Decided]) -> Applied:
     """Rule 1, identity: what was stored from elsewhere is a client's duplicate and is dropped."""
     firsts: dict[str, dict[str, Decided]] = {}
     for step in decided:

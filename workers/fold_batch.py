@@ -54,7 +54,7 @@ async def fold_batch(
 ) -> Folded:
     """Fold one batch. Raises Halted past the poison ceiling, with everything before it folded and committed."""
     steps = [planner.decide(record) for record in records]
-    sound = _up_to_ceiling(steps, gauge)
+    sound = up_to_ceiling(steps, gauge)
     decided, poisoned = split(sound)
     applied = await patience.while_transient(apply_batch, store, log, decided)
     # A redelivered event is fresh and emits again, under the same ids: its first
@@ -66,8 +66,7 @@ async def fold_batch(
     if sound:
         # Last, and only now: an offset committed too early is an event lost.
         await commit(records[len(sound) - 1].offset + 1)
-    if len(sound) < len(steps):
-        raise Halted(f"{log.fence} stopped at offset {records[len(sound)].offset}: too much poison ({_reasons(steps)})")
+    halt_past_ceiling(log, records, steps, sound)
     return Folded(applied, poisoned, len(emits))
 
 
@@ -85,11 +84,22 @@ def publishable(events: Sequence[Event]) -> Iterator[list[Event]]:
         yield part
 
 
-def _up_to_ceiling(steps: Sequence[Decided | Poisoned], gauge: PoisonGauge) -> Sequence[Decided | Poisoned]:
+def up_to_ceiling(steps: Sequence[Decided | Poisoned], gauge: PoisonGauge) -> Sequence[Decided | Poisoned]:
     for index, step in enumerate(steps):
         if gauge.observe(isinstance(step, Poisoned)):
             return steps[:index]
     return steps
+
+
+def halt_past_ceiling(
+    log: LogId,
+    records: Sequence[Record],
+    steps: Sequence[Decided | Poisoned],
+    sound: Sequence[Decided | Poisoned],
+) -> None:
+    """Raise Halted where not all of the batch was sound; what was is done with by now."""
+    if len(sound) < len(steps):
+        raise Halted(f"{log.fence} stopped at offset {records[len(sound)].offset}: too much poison ({_reasons(steps)})")
 
 
 def _reasons(steps: Sequence[Decided | Poisoned]) -> str:
