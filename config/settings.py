@@ -177,9 +177,9 @@ class SmtpSettings(Part):
 
 
 class TgCustomer(Part):
-    customer: str
+    customer: str = Field(min_length=1, max_length=256)
     """Whom the token stands for."""
-    company: str
+    company: str = Field(min_length=1, max_length=256)
     """The company it belongs to."""
 
 

@@ -24,6 +24,12 @@ REPEATS = Counter(
     "Requests sent again and answered from memory, nothing published; a rise means clients that time out",
     ["system"],
 )
+TELEGRAM_UPDATES = Counter(
+    "fanfold_gateway_telegram_updates_total",
+    "Updates taken from Telegram: bound, refused (a link that is not good), stopped, blocked, ignored, malformed; "
+    "a rise of malformed means that Telegram says something in a way unknown here",
+    ["outcome"],
+)
 IN_FLIGHT = Gauge("fanfold_gateway_requests_in_flight", "Requests being worked on; a rise means answers are slow")
 CONNECTIONS = Gauge("fanfold_gateway_connections", "Open connections, idle ones too")
 MALFORMED = Counter(

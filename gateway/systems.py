@@ -6,6 +6,8 @@ from gateway.chat import chat_system
 from gateway.dead_letters import dead_letters_system
 from gateway.events import events_system
 from gateway.system import System
+from gateway.tg_binding import tg_binding_system
+from gateway.tg_updates import tg_updates_system
 from stores.dead_letters import DeadLetters
 from stores.mongo import Database
 from streams.records import open_sender
@@ -14,6 +16,8 @@ from streams.records import open_sender
 def systems(settings: Settings, database: Database) -> tuple[System, ...]:
     return (
         chat_system(settings.chat, database),
+        tg_binding_system(settings, database),
+        tg_updates_system(settings.telegram, database),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
         events_system(settings.events, EVENT_TYPES),
     )
