@@ -56,8 +56,7 @@ async def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[s
         yield secantus.uri(port)
 
 
-@pytest.fixture
-def kafka(bootstrap: str) -> KafkaSettings:
+def new_kafka(bootstrap: str) -> KafkaSettings:
     """The broker, and names that no other test uses."""
     apache = APACHE_KAFKA is not None
     return KafkaSettings(
@@ -69,9 +68,8 @@ def kafka(bootstrap: str) -> KafkaSettings:
     )
 
 
-@pytest.fixture
-def settings(kafka: KafkaSettings, mongo_uri: str) -> Settings:
-    """Everything set for one test; servers take free ports."""
+def new_settings(kafka: KafkaSettings, mongo_uri: str) -> Settings:
+    """Everything set, with a database of its own; servers take free ports."""
     return Settings.model_validate(
         {
             "kafka": kafka.model_dump(),
@@ -86,6 +84,22 @@ def settings(kafka: KafkaSettings, mongo_uri: str) -> Settings:
             "events": {"tokens": ["events-token"]},
         }
     )
+
+
+@pytest.fixture
+def kafka(bootstrap: str) -> KafkaSettings:
+    return new_kafka(bootstrap)
+
+
+@pytest.fixture
+def settings(kafka: KafkaSettings, mongo_uri: str) -> Settings:
+    return new_settings(kafka, mongo_uri)
+
+
+@pytest.fixture(scope="module")
+def shared_settings(bootstrap: str, mongo_uri: str) -> Settings:
+    """The same for a module whose tests share a gateway, for they keep out of each other's way."""
+    return new_settings(new_kafka(bootstrap), mongo_uri)
 
 
 @pytest.fixture
