@@ -78,6 +78,17 @@ def unbinding(at: datetime, seq: int, reason: UnboundReason, customer: str | Non
     return Latest(at, {"reason": reason, "unbound_by": customer}, seq)
 
 
+def whole_second(time: datetime) -> datetime:
+    """As exact as Telegram tells time, so that its word and ours can be put in order."""
+    return time.replace(microsecond=0)
+
+
+def right_after(at: datetime, seq: int, now: datetime) -> tuple[datetime, int]:
+    """The place of what is said now about the binding at (`at`, `seq`): after it, and before the next update."""
+    second = whole_second(now)
+    return (second, 1) if second > at else (at, seq + 1)
+
+
 def _chat(chat_id: str) -> str:
     """Whom the bot answers where no customer is known: the chat as such."""
     return f"endpoint/telegram:{chat_id}"

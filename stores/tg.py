@@ -15,7 +15,7 @@ import msgspec
 from pymongo import ReturnDocument
 
 from handlers.effects import Latest
-from handlers.tg import CHATS, unbinding
+from handlers.tg import CHATS, right_after, unbinding, whole_second
 from schemas.events import Event
 from schemas.push import Language
 from schemas.tg import LinkTrouble, TelegramUnbound, UnboundReason
@@ -149,7 +149,7 @@ async def unbind_chat(database: Database, chat_id: str, customer: Customer, now:
             return unbound_event(chat_id, binding["at"], "unbound", seq=binding["seq"], customer=customer.id)
         if (owner.get("customer"), owner.get("company")) != (customer.id, customer.company):
             return None
-        at, seq = _right_after(binding, now)
+        at, seq = right_after(binding["at"], binding["seq"], now)
         if await _unbind(database, chat_id, binding, unbinding(at, seq, "unbound", customer.id)):
             return unbound_event(chat_id, at, "unbound", seq=seq, customer=customer.id)
     return None
@@ -173,18 +173,6 @@ def unbound_event(
         time=at,
         data=msgspec.json.encode(unbound),
     )
-
-
-def whole_second(time: datetime) -> datetime:
-    """As exact as Telegram tells time, so that its word and ours can be put in order."""
-    return time.replace(microsecond=0)
-
-
-def _right_after(binding: Document, now: datetime) -> tuple[datetime, int]:
-    """The place of what is said now about a binding: after it, and before any update that comes after its own."""
-    at: datetime = binding["at"]
-    seq: int = binding["seq"]
-    return (whole_second(now), 1) if whole_second(now) > at else (at, seq + 1)
 
 
 async def _binding(database: Database, chat_id: str) -> Document | None:
