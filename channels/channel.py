@@ -81,6 +81,8 @@ class Way(msgspec.Struct, frozen=True):
     """Opened once per dispatcher."""
     options: type[msgspec.Struct] | None = None
     """What an endpoint of this channel is configured with besides its URL; None where targets are no endpoints."""
+    concurrency: int = 4
+    """Attempts at once where targets are no endpoints, which say so themselves."""
     signs: bool = False
     """Whether endpoints have secrets of ours, made here and shown once (Standard Webhooks)."""
     check_url: Callable[[str], None] | None = None

@@ -62,9 +62,11 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     detections.DETECTIONS: (Index((("at", -1),)),),
     PUSHES: (_EXPIRING,),
     DELIVERIES: (
-        # What falls due in a partition, and what stands behind others in a lane: few, of all that are kept.
+        # What falls due in a partition, and what stands in its lanes: few, of all that are kept.
         Index((("partition", 1), ("due_at", 1)), only_where={"state": "waiting"}),
-        Index((("lane", 1), ("order", 1)), only_where={"state": "parked"}),
+        Index((("partition", 1), ("lane", 1), ("order", 1)), only_where={"state": "parked"}),
+        Index((("lane", 1), ("ordered_open", 1), ("order", 1)), only_where={"ordered_open": {"$exists": True}}),
+        Index((("digest", 1),), only_where={"digest": {"$exists": True}}),
         Index((("lane", 1), ("requested_at", -1))),
         Index((("recipient", 1), ("requested_at", -1))),
         Index((("requested_at", -1),)),

@@ -45,6 +45,8 @@ class LetterState(StrEnum):
 
 class WorkerName(StrEnum):
     folder = "folder"
+    router = "router"
+    dispatcher = "dispatcher"
     clock = "clock"
 
 
@@ -88,7 +90,11 @@ def gateway() -> None:
 
 @app.command()
 def worker(names: Annotated[list[WorkerName], typer.Argument(help="Which to run, together in one process.")]) -> None:
-    """Run workers: [b]folder[/] folds events into documents, [b]clock[/] does what is due at a time."""
+    """Run workers.
+
+    [b]folder[/] folds events into documents, [b]router[/] decides where pushes go, [b]dispatcher[/] delivers them,
+    [b]clock[/] does what is due at a time.
+    """
     from workers.commands import process
 
     effective = _settings()

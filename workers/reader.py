@@ -125,11 +125,18 @@ async def run_reader(
                 taking = await attempt.enter_async_context(steps(cluster))
                 await Reader(group, consumer, cluster, taking, limits, health).run(stop)
         except* (Stuck, LogReplaced, BrokerAway, KafkaError) as failed:
-            reason = type(failed.exceptions[0]).__name__
+            why = _first(failed)
+            reason = type(why).__name__
             metrics.RESTARTS.labels(group, reason).inc()
-            log.warning("reader_restarts", group=group, reason=reason, error=str(failed.exceptions[0])[:300])
-            health.problem(group, f"{reason}: {str(failed.exceptions[0])[:200]}")
+            log.warning("reader_restarts", group=group, reason=reason, error=str(why)[:300])
+            health.problem(group, f"{reason}: {str(why)[:200]}")
             await patience.sleep(1.0)
+
+
+def _first(failed: BaseExceptionGroup[Exception]) -> Exception:
+    """What ended the reader, however many task groups it came through."""
+    why = failed.exceptions[0]
+    return _first(why) if isinstance(why, BaseExceptionGroup) else why
 
 
 @asynccontextmanager

@@ -46,7 +46,8 @@ __all__ = ["UpOptions", "up"]
 
 log = structlog.get_logger()
 
-WORKERS = ("folder", "clock")
+WORKERS = {"folder": ("folder",), "dispatcher": ("router", "dispatcher"), "clock": ("clock",)}
+"""Process to the workers in it: where pushes are few, routing and delivering them share one."""
 LAG = "fanfold_reader_lag_events"
 
 
@@ -101,7 +102,7 @@ async def _keepers(
             yield Service(await asyncio.to_thread(make))
         else:
             yield Service(
-                tansu.command(port, output), dependents=WORKERS, restored=partial(_with_new_log, settings.kafka, shared)
+                tansu.command(port, output), dependents=tuple(WORKERS), restored=partial(_with_new_log, settings.kafka, shared)
             )
     if options.mongo is None:
         port = int(settings.mongo.uri.get_secret_value().rstrip("/").rpartition(":")[2])
@@ -116,11 +117,16 @@ def _workers(
     options: UpOptions, settings: Settings, shared: Mapping[str, str], session: aiohttp.ClientSession
 ) -> Iterator[Service]:
     """The gateway and the workers: the same processes as in production."""
-    drain = {"gateway": settings.gateway.drain_seconds, "folder": settings.folder.drain_seconds}
-    for name, arguments in (("gateway", ("gateway",)), *((name, ("worker", name)) for name in WORKERS)):
+    drain = {
+        "gateway": settings.gateway.drain_seconds,
+        "folder": settings.folder.drain_seconds,
+        "dispatcher": settings.dispatcher.drain_seconds,
+    }
+    workers = ((name, ("worker", *parts)) for name, parts in WORKERS.items())
+    for name, arguments in (("gateway", ("gateway",)), *workers):
         port = free_port()
         own = environment({"metrics": {"host": LOOPBACK, "port": port}})
-        if name == "folder" and options.kafka is None and options.broker == "apache":
+        if name in ("folder", "dispatcher") and options.kafka is None and options.broker == "apache":
             # A restart takes its partitions back at once, in place of waiting for its former self's session to end.
             own |= environment({"kafka": {"instance_id": "up"}})
         # The gateway counts as ready when it answers callers, at its own address.

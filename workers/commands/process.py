@@ -89,4 +89,12 @@ def _entry(name: str) -> Worker:
             from workers.clock import run_clock
 
             return run_clock
+        case "router":
+            from workers.router import run_router
+
+            return run_router
+        case "dispatcher":
+            from workers.dispatcher import run_dispatcher
+
+            return run_dispatcher
     raise KeyError(name)
