@@ -24,6 +24,8 @@ METRIC_MODULES = {
     "Publisher (in every process that publishes)": "streams.metrics",
     "Every worker that reads from Kafka": "workers.reader_metrics",
     "Folder": "workers.folder_metrics",
+    "Router": "workers.router_metrics",
+    "Dispatcher": "workers.dispatch.metrics",
     "Clock": "workers.clock_metrics",
 }
 UP_METRICS = "workers.embedded.metrics"

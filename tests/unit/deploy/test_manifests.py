@@ -20,6 +20,8 @@ PLACEHOLDERS = {
     "FANFOLD_CHAT__TOKEN_KEY": "a key that is long enough to be one",
     "FANFOLD_EVENTS__TOKENS": '["token"]',
     "FANFOLD_OPERATORS__TOKENS": '["token"]',
+    "FANFOLD_PUSH__TOKENS": '["token"]',
+    "FANFOLD_PUSH__SECRETS_KEYS": '["aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8gaGU="]',
 }
 
 
@@ -43,7 +45,7 @@ def test_the_settings_of_each_composed_service_are_good(
     service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     environment = COMPOSE["services"][service]["environment"]
-    filled = {name: PLACEHOLDERS[name] if "${" in value else value for name, value in environment.items()}
+    filled = {name: PLACEHOLDERS.get(name, "") if "${" in value else value for name, value in environment.items()}
 
     settings = settings_from(filled, monkeypatch, tmp_path)
 
