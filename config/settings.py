@@ -6,7 +6,7 @@ silently ignored costs more than a start that fails.
 
 import os
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -195,6 +195,24 @@ class ContactBindingSettings(Part):
     """Account to argon2 hash of its password (`fanfold hash-password`)."""
 
 
+class ImApp(Part):
+    key: SecretStr
+    """Key that its UserSigs are signed with."""
+    admins: list[str] = Field(min_length=1)
+    """Accounts that may call the API."""
+    profile_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
+    """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""
+
+
+class ImSettings(Part):
+    apps: dict[Annotated[str, Field(pattern="^[1-9][0-9]{0,15}$")], ImApp] = Field(default_factory=dict)
+    """SDKAppID to app: {"1400000001": {"key": "...", "admins": ["administrator"]}}."""
+    calls_per_second: int = Field(default=200, ge=0)
+    """Calls of one app and command that a gateway takes in a second; 0 is no limit."""
+    server_addresses: list[IPvAnyNetwork] = Field(default_factory=list)
+    """What GetIPList answers: the addresses that clients reach and that callbacks come from."""
+
+
 class DispatcherSettings(Part):
     batch_records: int = Field(default=500, ge=1)
     """Deliveries of one partition taken at once."""
@@ -265,7 +283,13 @@ class Environment(EnvSettingsSource):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_nested_delimiter="__", toml_file=FILE, extra="forbid", frozen=True
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter="__",
+        # A variable that a composed service hands on empty is one that is not set.
+        env_ignore_empty=True,
+        toml_file=FILE,
+        extra="forbid",
+        frozen=True,
     )
 
     kafka: KafkaSettings = KafkaSettings()
@@ -280,6 +304,7 @@ class Settings(BaseSettings):
     smtp: SmtpSettings = SmtpSettings()
     tg_binding: TgBindingSettings = TgBindingSettings()
     contact_binding: ContactBindingSettings = ContactBindingSettings()
+    im: ImSettings = ImSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     folder: FolderSettings = FolderSettings()
     clock: ClockSettings = ClockSettings()
