@@ -28,6 +28,7 @@ CODES: dict[str, int] = {
     "conflict": 4090,
     "too_large": 4130,
     "wrong_content_type": 4150,
+    "too_many": 4290,
     "internal": 5000,
     "not_configured": 5010,
     "broker_away": 5030,

@@ -11,6 +11,7 @@ import yaml
 
 from config.topics import EVENT_TYPES
 from gateway.events import Accepted, Attributes, Problem
+from gateway.pipeline import RETRIED
 from gateway.system import System
 from schemas.catalogue import EventType
 from schemas.errors import Refused
@@ -23,7 +24,7 @@ INTRODUCTION = """\
 Every answer carries `traceparent` and `X-Trace-Id`; send a W3C `traceparent` to have your own trace go on.
 
 A success is answered once Kafka has what the call meant. A refusal leaves nothing behind; its `reason` says why.
-`503` comes with `Retry-After`: send the same request again, with the same id, and it counts once.
+`429` and `503` come with `Retry-After`: send the same request again, with the same id, and it counts once.
 """
 
 
@@ -67,12 +68,14 @@ def _add_system(document: Json, system: System) -> None:
     components = document["components"]
     for name, scheme in system.security_schemes.items():
         components["securitySchemes"][f"{system.name}.{name}"] = scheme
-    components["responses"].update(_refusals(system))
     if system.contract is not None:
-        _add_contract(document, system, _load(system.contract))
+        _add_contract(document, system, load_contract(system.contract))
+    if system.fixed_status is None:
+        components["responses"].update(_refusals(system))
     for operation in system.operations:
         described = document["paths"][operation.path][operation.method.lower()]
-        described["responses"].update(_refusal_refs(system))
+        if system.fixed_status is None:
+            described["responses"].update(_refusal_refs(system))
         if operation.security:
             described["security"] = [{f"{system.name}.{name}": []} for name in operation.security]
 
@@ -80,20 +83,47 @@ def _add_system(document: Json, system: System) -> None:
 def _add_contract(document: Json, system: System, contract: Json) -> None:
     """The contract's operations, as far as they are served, and its components."""
     contract = _renamed(contract, system.name)
+    paths = paths_of(contract)
     document["tags"] += contract.get("tags", [])
     for kind, members in contract.get("components", {}).items():
+        if kind == "pathItems":
+            continue
         named = {f"{system.name}.{name}": member for name, member in members.items()}
         document["components"].setdefault(kind, {}).update(named)
     for operation in system.operations:
-        described = contract["paths"][operation.path][operation.method.lower()]
+        described = paths[operation.path][operation.method.lower()]
         document["paths"].setdefault(operation.path, {})[operation.method.lower()] = described
 
 
-def _load(contract: str) -> Json:
-    text = files("schemas").joinpath("contracts", contract).read_text(encoding="utf-8")
+def load_contract(names: str | tuple[str, ...]) -> Json:
+    """A contract, or several as one: what they name alike is the same in all of them."""
     # The C loader where PyYAML has it: the contracts are long.
-    loaded: Json = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
-    return loaded
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    whole: Json = {}
+    for name in (names,) if isinstance(names, str) else names:
+        text = files("schemas").joinpath("contracts", name).read_text(encoding="utf-8")
+        _merge(whole, yaml.load(text, Loader=loader))  # noqa: S506 - both are safe
+    return whole
+
+
+def _merge(whole: Json, part: Json) -> None:
+    for key, value in part.items():
+        match whole.get(key), value:
+            case dict() as known, dict():
+                _merge(known, value)
+            case list() as known, list():
+                whole[key] = known + [member for member in value if member not in known]
+            case _:
+                whole[key] = value
+
+
+def paths_of(contract: Json) -> Json:
+    """The contract's path items by path; those too that stand among its components, with their path as `x-path`."""
+    kept_apart = contract.get("components", {}).get("pathItems", {}).values()
+    return contract.get("paths", {}) | {
+        item["x-path"]: {method: operation for method, operation in item.items() if method != "x-path"}
+        for item in kept_apart
+    }
 
 
 def _renamed(node: Any, system: str) -> Any:
@@ -127,7 +157,7 @@ def _refusals(system: System) -> Json:
             examples[reason] = {"summary": REASONS[reason].summary, "value": json.loads(answer.body)}
         description = "; ".join(f"`{reason}`: {REASONS[reason].summary}" for reason in reasons)
         response: Json = {"description": description, "content": {answer.content_type: {"examples": examples}}}
-        if status == 503:
+        if status in RETRIED:
             response["headers"] = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
         responses[f"{system.name}.{status}"] = response
     return responses

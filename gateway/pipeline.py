@@ -31,6 +31,7 @@ log = structlog.get_logger()
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 RETRY_AFTER_SECONDS = "1"
+RETRIED = (429, 503)
 _NOTHING: dict[str, str] = {}
 
 
@@ -102,14 +103,14 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
     async def handler(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()
         trace = trace_of(request.headers.get("traceparent"))
-        envelope = envelope_of(system, request, trace)
+        envelope = operation.envelope or envelope_of(system, request, trace)
         services.in_flight += 1
         outcome = "ok"
         try:
             answer = await take(request, trace, envelope)
         except Exception as error:  # noqa: BLE001 - the edge: whatever went wrong is answered in the system's envelope
             refused = to_refused(error, system, operation, trace)
-            outcome, answer = refused.reason, refuse(envelope, refused)
+            outcome, answer = refused.reason, refuse(system, envelope, refused)
         finally:
             services.in_flight -= 1
         gauges.observe(outcome, time.perf_counter() - started)
@@ -125,7 +126,7 @@ def build_refusal(system: System, reason: str, message: str, headers: dict[str, 
     async def handler(request: web.Request) -> web.StreamResponse:
         gauges.observe(reason, 0.0)
         trace = trace_of(request.headers.get("traceparent"))
-        answer = refuse(envelope_of(system, request, trace), Refused(reason, message))
+        answer = refuse(system, envelope_of(system, request, trace), Refused(reason, message))
         return to_response(answer, trace, headers)
 
     return handler
@@ -186,12 +187,12 @@ def envelope_of(system: System, request: web.Request, trace: Trace) -> Envelope:
     return system if system.envelope is None else system.envelope(request.headers, trace.id)
 
 
-def refuse(envelope: Envelope, refused: Refused) -> Answer:
-    """A refusal in the system's envelope; its status does not depend on the system."""
+def refuse(system: System, envelope: Envelope, refused: Refused) -> Answer:
+    """A refusal in the system's envelope; its status goes by the reason, unless the system has one for everything."""
     status = REASONS[refused.reason].status
     answer = envelope.refuse(refused)
-    headers = {**answer.headers, "Retry-After": RETRY_AFTER_SECONDS} if status == 503 else answer.headers
-    return msgspec.structs.replace(answer, status=status, headers=headers)
+    headers = {**answer.headers, "Retry-After": RETRY_AFTER_SECONDS} if status in RETRIED else answer.headers
+    return msgspec.structs.replace(answer, status=system.fixed_status or status, headers=headers)
 
 
 def to_response(answer: Answer, trace: Trace, headers: dict[str, str] = _NOTHING) -> web.Response:

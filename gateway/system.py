@@ -57,6 +57,8 @@ class Operation(msgspec.Struct, frozen=True):
     request_id: Callable[[Call], str | None] | None = None
     """The idempotency key of a call that publishes: the same key again is answered as before."""
     success_status: int = 200
+    envelope: "Envelope | None" = None
+    """Where its answers have another shape than the rest of its system's."""
     security: tuple[str, ...] = ()
     """Names in the system's `security_schemes`, any one of which suffices; for the API document."""
 
@@ -86,9 +88,11 @@ class System(msgspec.Struct, frozen=True):
     request from its headers and trace id, as it comes in. Then the two above serve the API document only."""
     prefix: str = ""
     """Paths that start so and belong to no operation are refused in this system's envelope too."""
+    fixed_status: int | None = None
+    """Its answers all have this HTTP status, refusals too: what came of a call is in the envelope."""
     any_content_type: bool = False
     """Its clients do not declare their JSON as such: take it whatever its content type."""
-    contract: str | None = None
-    """File in `schemas/contracts/` that documents its operations."""
+    contract: str | tuple[str, ...] | None = None
+    """File in `schemas/contracts/` that documents its operations, or several that share their components."""
     security_schemes: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """How its callers authenticate, as OpenAPI security schemes by name; for the API document."""

@@ -5,6 +5,7 @@ from config.topics import EVENT_TYPES
 from gateway.chat import chat_system
 from gateway.dead_letters import dead_letters_system
 from gateway.events import events_system
+from gateway.im.system import im_system
 from gateway.system import System
 from gateway.tg_binding import tg_binding_system
 from gateway.tg_updates import tg_updates_system
@@ -16,6 +17,7 @@ from streams.records import open_sender
 def systems(settings: Settings, database: Database) -> tuple[System, ...]:
     return (
         chat_system(settings.chat, database),
+        im_system(settings.im, database),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),

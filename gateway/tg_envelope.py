@@ -44,6 +44,7 @@ REFUSALS: dict[str, Told] = {
     "conflict": Told("4090", "The present state does not allow this: {0}", "当前状态不允许此操作：{0}"),
     "too_large": Told("4130", "The request is too large: {0}", "请求过大：{0}"),
     "wrong_content_type": Told("4150", "Send the body as application/json", "请以 application/json 发送请求体"),
+    "too_many": Told("4290", "Too many calls, try again", "请求过于频繁，请稍后重试"),
     "internal": Told("5000", "Something went wrong here: {0}", "服务内部错误：{0}"),
     "not_configured": Told("5010", "Not set up here: {0}", "服务未配置：{0}"),
     "broker_away": Told("5030", "Not available now, try again", "服务暂不可用，请重试"),

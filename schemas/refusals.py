@@ -25,6 +25,7 @@ REASONS: dict[str, Refusal] = {
     "too_slow": Refusal(408, "the body did not arrive in time"),
     "too_large": Refusal(413, "the body is larger than the limit"),
     "wrong_content_type": Refusal(415, "the body is not declared as JSON"),
+    "too_many": Refusal(429, "more calls than the limit allows, try again"),
     "not_configured": Refusal(501, "this needs a setting that is not set; the message names it"),
     "broker_away": Refusal(503, "Kafka does not answer: nothing was stored, try again"),
     "store_away": Refusal(503, "MongoDB does not answer: nothing was stored, try again"),

@@ -1,0 +1,34 @@
+"""The IM server API: all commands that are served, each declared by the module that answers it."""
+
+from collections.abc import Sequence
+
+from config.settings import ImSettings
+from gateway.im.addresses import addresses_commands
+from gateway.im.apps import apps_of
+from gateway.im.envelope import HTTP_STATUS, ImEnvelope
+from gateway.im.frame import PREFIX, Command, Frame
+from gateway.im.services import NONE
+from gateway.system import System
+from stores.mongo import Database
+
+CONTRACTS = ("im.yaml", "im-accounts.yaml")
+
+
+def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
+    """The whole table, one line a module."""
+    return (*addresses_commands(settings.server_addresses),)
+
+
+def im_system(settings: ImSettings, database: Database) -> System:
+    frame = Frame(apps_of(settings), settings.calls_per_second)
+    unknown = ImEnvelope(NONE)
+    return System(
+        name="im",
+        operations=tuple(frame.operation(command) for command in im_commands(settings, database)),
+        succeed=unknown.succeed,
+        refuse=unknown.refuse,
+        fixed_status=HTTP_STATUS,
+        prefix=PREFIX,
+        any_content_type=True,
+        contract=CONTRACTS,
+    )

@@ -1,0 +1,1 @@
+"""How the facts of the IM server API are folded."""

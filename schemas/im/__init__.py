@@ -1,0 +1,1 @@
+"""The IM server API: its bodies, codes, signatures and ids."""
