@@ -17,12 +17,14 @@ from published import published
 from tg_api import BOT, COMPANY, Customer, Telegram, serving, told, unready, with_telegram
 
 from config.settings import Settings
+from handlers.effects import Latest
 from handlers.tg import ANSWERS, CHATS
 from schemas.events import Event
 from schemas.tg import TelegramBound
 from stores.collections import TG_LINKS
 from stores.mongo import Database, open_database
-from stores.tg import chats_of, unbound_event
+from stores.tg import Customer as Known
+from stores.tg import chats_of, unbind_chat, unbound_event
 from workers.embedded.ports import LOOPBACK, free_port
 
 Http = aiohttp.ClientSession
@@ -279,6 +281,47 @@ async def test_of_many_calls_at_once_that_unbind_none_is_lost_or_counts_twice(
 
     facts = [event for event in await published(settings.kafka) if event.type == "telegram.unbound"]
     assert len({event.identity for event in facts if event.subject == str(chat)}) == 1
+
+
+class BoundMeanwhile:
+    """The chats as they are, but that one is bound anew right after it was first looked at."""
+
+    def __init__(self, database: Database, chat: int, binding: Latest) -> None:
+        self._chats = database[CHATS]
+        self._bind: tuple[dict[str, Any], ...] | None = (
+            {"_id": str(chat)},
+            {"$max": {"binding": binding.register}},
+        )
+
+    def __getitem__(self, _: str) -> "BoundMeanwhile":
+        return self
+
+    async def find_one(self, *args: Any) -> Any:
+        found = await self._chats.find_one(*args)
+        if self._bind is not None:
+            await self._chats.update_one(*self._bind)
+            self._bind = None
+        return found
+
+    async def update_one(self, *args: Any) -> Any:
+        return await self._chats.update_one(*args)
+
+
+@pytest.mark.parametrize(("customer", "unbound"), [("wang", True), ("li", False)])
+async def test_unbinding_looks_again_where_the_chat_was_bound_anew_meanwhile(
+    wang: Customer, telegram: Telegram, chat: int, database: Database, customer: str, unbound: bool
+) -> None:
+    update, now = await bind(wang, telegram, chat), datetime.now(UTC)
+    await wang.has(chat)
+    second = datetime.fromtimestamp(update["message"]["date"], UTC)
+    owner = {"customer": customer, "company": COMPANY, "language": "en"}
+    anew = BoundMeanwhile(database, chat, Latest(second, owner, 2 * update["update_id"] + 2))
+
+    fact = await unbind_chat(anew, str(chat), Known("wang", COMPANY), now)
+
+    assert (fact is not None) == unbound
+    found = await chats_of(database, ["wang", "li"])
+    assert [bound.chat_id for bound in found[customer]] == ([] if unbound else [str(chat)])
 
 
 async def test_what_arrives_late_does_not_undo_what_came_after_it(

@@ -30,7 +30,7 @@ def an_unbinding(reason: Any = "stopped", **fields: Any) -> TelegramUnbound:
 
 def answer_of(outcome: Outcome) -> DeliveryPlanned:
     [emit] = outcome.emits
-    assert (emit.type, emit.subject) == ("delivery.planned", emit.payload.lane)  # type: ignore[attr-defined]
+    assert (emit.type, emit.subject) == ("delivery.planned", emit.payload.lane)
     # As the dispatcher reads it.
     return msgspec.json.decode(msgspec.json.encode(emit.payload), type=DeliveryPlanned)
 
@@ -159,7 +159,7 @@ def test_whatever_the_order_of_arrival_and_the_repeats_the_last_word_holds(histo
 
     expected = change_of(history[-1], 0).register
     assert register == expected
-    assert apply(merged) == expected  # type: ignore[arg-type]
+    assert apply(merged) == expected
 
 
 @given(histories(), st.data())
@@ -171,7 +171,9 @@ def test_an_unbinding_beats_what_it_saw_and_what_was_before_and_nothing_that_com
     assert binding.seq is not None
     # The clock here may be behind Telegram's; what is later by both is later.
     now = binding.at + timedelta(milliseconds=data.draw(st.integers(-3_000, 999)))
-    unbound = unbinding(*right_after(binding.at, binding.seq, now), "unbound", "c1")
+    at, seq = right_after(binding.at, binding.seq, now)
+    assert (at, seq) > (binding.at, binding.seq)
+    unbound = unbinding(at, seq, "unbound", "c1")
 
     register = apply(unbound, binding.register)
     assert register == unbound.register
