@@ -137,8 +137,8 @@ right after one of them.
 LinkTrouble = Literal["missing", "unknown", "expired", "used"]
 """Why a `/start` did not bind: it came without a token, or with one that is not good."""
 
-UnboundReason = Literal["stopped", "blocked", "unreachable", "unbound"]
-"""The chat said /stop, blocked the bot, turned out to be gone when it was sent to, or was unbound by the API."""
+UnboundReason = Literal["stopped", "blocked", "unbound"]
+"""The chat said /stop, blocked the bot (which Telegram tells, or a push finds out), or was unbound by the API."""
 
 
 class TelegramBound(msgspec.Struct, frozen=True, kw_only=True):

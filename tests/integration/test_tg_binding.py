@@ -340,7 +340,7 @@ async def test_what_arrives_late_does_not_undo_what_came_after_it(
     await publish(
         settings,
         a_fact("telegram.bound", str(unbound), older, now - 5),
-        unbound_event(str(unbound), datetime.now(UTC) - timedelta(seconds=30), "unreachable"),
+        unbound_event(str(unbound), datetime.now(UTC) - timedelta(seconds=30), "blocked"),
     )
 
     await hears(settings, stopped, "stopped", "bound")
@@ -366,11 +366,11 @@ async def test_a_chat_that_turned_out_to_be_gone_is_unbound_unless_it_came_back(
     await wang.has(gone, back)
     await bind(wang, telegram, back, date=int(began.timestamp()))  # in the second in which the attempt began
 
-    await publish(settings, *(unbound_event(str(chat), began, "unreachable") for chat in (back, gone)))
+    await publish(settings, *(unbound_event(str(chat), began, "blocked") for chat in (back, gone)))
 
     await wang.has(back)
     await hears(settings, back, "bound", "bound")
-    assert unbound_event("1", began, "unreachable") == unbound_event("1", began, "unreachable")
+    assert unbound_event("1", began, "blocked") == unbound_event("1", began, "blocked")
 
 
 async def test_whatever_the_order_of_arrival_the_newest_word_holds(

@@ -47,7 +47,7 @@ def test_a_binding_is_the_newest_word_on_the_chat_and_its_person() -> None:
     }
 
 
-@pytest.mark.parametrize("reason", ["stopped", "blocked", "unreachable", "unbound"])
+@pytest.mark.parametrize("reason", ["stopped", "blocked", "unbound"])
 def test_an_unbound_chat_has_no_customer_by_whom_it_would_be_found(reason: Any) -> None:
     [effect] = fold_unbound(an_event(time=START), an_unbinding(reason, customer="c1")).effects
 
@@ -90,7 +90,7 @@ def test_who_says_stop_is_answered_and_who_cannot_or_need_not_hear_it_is_not() -
     answer = answer_of(fold_unbound(an_event(type="telegram.unbound"), an_unbinding("stopped", language="zh")))
     assert (answer.target, answer.kind, answer.body) == ("42", "telegram.unbound", ANSWERS["stopped"]["zh"])
 
-    for reason in ("blocked", "unreachable", "unbound"):
+    for reason in ("blocked", "unbound"):
         assert fold_unbound(an_event(), an_unbinding(reason)).emits == ()
 
 
