@@ -1,0 +1,1 @@
+"""The channels there are: each module here is one, and defines `WAY`."""
