@@ -17,6 +17,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     SecretStr,
     ValidationError,
+    field_serializer,
     field_validator,
     model_validator,
 )
@@ -184,10 +185,15 @@ class TgCustomer(Part):
 
 
 class TgBindingSettings(Part):
-    tokens: dict[str, TgCustomer] = Field(default_factory=dict)
+    tokens: dict[SecretStr, TgCustomer] = Field(default_factory=dict)
     """Bearer token to customer and company: {"TOKEN": {"customer": "77", "company": "5"}}."""
     link_seconds: int = Field(default=900, gt=0)
     """How long a binding link is good for."""
+
+    @field_serializer("tokens", when_used="json")
+    def _without_tokens(self, tokens: dict[SecretStr, TgCustomer]) -> list[TgCustomer]:
+        """Who has one: as keys, tokens would be shown, or all be the same asterisks."""
+        return list(tokens.values())
 
 
 class ContactBindingSettings(Part):

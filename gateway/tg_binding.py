@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import msgspec
 from msgspec import UNSET
+from pydantic import SecretStr
 
 from config.settings import Settings
 from gateway.system import Call, Operation, Reply, System
@@ -38,9 +39,9 @@ TOKEN_BYTES = 32
 class Customers:
     """Who is logged in, by token."""
 
-    def __init__(self, tokens: Mapping[str, Customer]) -> None:
+    def __init__(self, tokens: Mapping[SecretStr, Customer]) -> None:
         # By hash: how long a look-up takes then tells nothing about the tokens that are known.
-        self._known = {_hashed(token): customer for token, customer in tokens.items()}
+        self._known = {_hashed(token.get_secret_value()): customer for token, customer in tokens.items()}
 
     def of(self, call: Call) -> Customer:
         """Refuses a caller who is not logged in, or speaks for another company."""
