@@ -60,6 +60,17 @@ class Latest(msgspec.Struct, frozen=True):
         return {"at": self.at, "seq": self.seq, "v": self.value}
 
 
+class IncAbove(msgspec.Struct, frozen=True):
+    """Add one for each of the values that is above a field of the document (absent: all are).
+
+    What comes late, behind the bound already, is not counted: so the number stays
+    what a Recount would give. The field changes by the document's own partition alone.
+    """
+
+    values: tuple[Any, ...]
+    field: str
+
+
 class Recount(msgspec.Struct, frozen=True):
     """The number of facts that match: what a count becomes when some of what it counts no longer does.
 
@@ -76,7 +87,7 @@ class Recount(msgspec.Struct, frozen=True):
     """Field of the facts, field of the document."""
 
 
-FieldEffect = Inc | Set | Max | Min | AddToSet | Latest | Recount
+FieldEffect = Inc | Set | Max | Min | AddToSet | Latest | IncAbove | Recount
 Change = Mapping[str, FieldEffect]
 Rank = tuple[int, Any]
 
@@ -98,8 +109,10 @@ def merge(a: FieldEffect, b: FieldEffect) -> FieldEffect:
     match a, b:
         case _, Set() | Recount():
             return b
-        case Recount(), Inc():
+        case Recount(), Inc() | IncAbove():
             return a
+        case IncAbove(x, field), IncAbove(y, other) if field == other:
+            return IncAbove(x + y, field)
         case Set(value), _ if not isinstance(b, Latest):
             return Set(apply(b, value))
         case Inc(x), Inc(y):

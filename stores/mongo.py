@@ -26,7 +26,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 
 from config.settings import MongoSettings
-from handlers.effects import AddToSet, FieldEffect, Inc, Latest, Max, Min, Recount, Set
+from handlers.effects import AddToSet, FieldEffect, Inc, IncAbove, Latest, Max, Min, Recount, Set
 from schemas.errors import StoreAway
 from schemas.events import Origin
 from stores.store import Counted, FactDocument, Fenced
@@ -159,7 +159,7 @@ def _operator(effect: FieldEffect) -> tuple[str, Any]:
         case Latest():
             # Documents compare field by field in order, so {at, seq, v} is a last-writer register.
             return "$max", effect.register
-        case Recount():
+        case Recount() | IncAbove():
             raise TypeError(f"{effect!r} has not been counted")
 
 

@@ -2,7 +2,7 @@ from datetime import timedelta
 
 from handler_events import an_event
 
-from handlers.effects import Effect, Inc, Max, Recount
+from handlers.effects import Effect, IncAbove, Max, Recount
 from handlers.inboxes import enter_inbox, read_inbox
 from schemas.inbox import InboxEntered, InboxRead
 
@@ -14,7 +14,8 @@ def test_an_entry_is_one_unread_more() -> None:
 
     assert outcome.fact.collection == "inbox_entries"
     assert outcome.fact.body["at"] == EVENT.time
-    assert outcome.effects == (Effect("inboxes", "user/boss", {"unread": Inc(1), "last_entry_at": Max(EVENT.time)}),)
+    counted = {"unread": IncAbove((EVENT.time,), "read_up_to"), "last_entry_at": Max(EVENT.time)}
+    assert outcome.effects == (Effect("inboxes", "user/boss", counted),)
 
 
 def test_reading_leaves_unread_what_the_entries_say() -> None:
