@@ -10,6 +10,7 @@ import msgspec
 
 from schemas import account, delivery, detection, directory, inbox, letter, push, tg
 from schemas.catalogue import EventType
+from schemas.im import accounts as im_accounts
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("inboxes", "recipient", inbox.EVENT_TYPES),
     Topic("directory", "id of the customer, seat, transfer, keyword or affiliation", directory.EVENT_TYPES),
     Topic("telegram", "chat id", tg.EVENT_TYPES),
+    Topic("im-accounts", "app and user id", im_accounts.EVENT_TYPES),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )
 

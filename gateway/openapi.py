@@ -119,8 +119,9 @@ def _merge(whole: Json, part: Json) -> None:
 
 def paths_of(contract: Json) -> Json:
     """The contract's path items by path; those too that stand among its components, with their path as `x-path`."""
+    paths: Json = contract.get("paths", {})
     kept_apart = contract.get("components", {}).get("pathItems", {}).values()
-    return contract.get("paths", {}) | {
+    return paths | {
         item["x-path"]: {method: operation for method, operation in item.items() if method != "x-path"}
         for item in kept_apart
     }

@@ -20,6 +20,7 @@ from handlers.directory import (
     fold_seat,
     fold_transfer,
 )
+from handlers.im.presence import end_presence
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
 from handlers.outcome import Route
@@ -43,6 +44,7 @@ from schemas.directory import (
     SeatSynced,
     TransferChanged,
 )
+from schemas.im.accounts import AccountDeleted, AccountKicked
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
 from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
@@ -68,5 +70,7 @@ ROUTES: dict[str, Route] = {
     "telegram.bound": Route(TelegramBound, fold_bound),
     "telegram.unbound": Route(TelegramUnbound, fold_unbound),
     "telegram.link-refused": Route(TelegramLinkRefused, answer_refused),
+    "im.account.kicked": Route(AccountKicked, end_presence),
+    "im.account.deleted": Route(AccountDeleted, end_presence),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

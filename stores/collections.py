@@ -10,10 +10,12 @@ from typing import Any
 import msgspec
 
 from handlers import accounts, detections, directory, inboxes, letters, tg
+from handlers.im import presence
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
 
 LEASES = "leases"
+IM_ACCOUNTS = "im_accounts"
 PUSHES = "pushes"
 """Which deliveries a push came to: decided once, whatever is repeated."""
 DELIVERIES = "deliveries"
@@ -84,6 +86,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     # Kept for a day after their end: so long Telegram may go on sending an update that used one in time.
     TG_LINKS: (Index((("expires_at", 1),), expires_after=timedelta(days=1)),),
     tg.CHATS: (Index((("binding.v.customer", 1),), sparse=True),),
+    IM_ACCOUNTS: (),
+    presence.PRESENCE: (),
     LEASES: (),
 }
 

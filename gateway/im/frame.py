@@ -10,12 +10,12 @@ from functools import lru_cache
 
 import msgspec
 
-from gateway.im.apps import App
 from gateway.im.envelope import ImEnvelope
 from gateway.im.pace import Pace
 from gateway.im.services import Service
 from gateway.system import Call, Operation, Reply
 from schemas.im import usersig
+from schemas.im.apps import App
 from schemas.im.codes import Failed
 
 PREFIX = "/v4/"

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from config.settings import ImSettings
+from gateway.im.accounts import account_commands
 from gateway.im.addresses import addresses_commands
 from gateway.im.apps import apps_of
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
 from gateway.im.frame import PREFIX, Command, Frame
+from gateway.im.online import online_commands
+from gateway.im.profiles import profile_commands
 from gateway.im.services import NONE
 from gateway.system import System
 from stores.mongo import Database
@@ -16,7 +19,12 @@ CONTRACTS = ("im.yaml", "im-accounts.yaml")
 
 def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
     """The whole table, one line a module."""
-    return (*addresses_commands(settings.server_addresses),)
+    return (
+        *account_commands(database),
+        *profile_commands(database),
+        *online_commands(database),
+        *addresses_commands(settings.server_addresses),
+    )
 
 
 def im_system(settings: ImSettings, database: Database) -> System:

@@ -1,0 +1,17 @@
+"""An app: the tenant that a call is for."""
+
+import msgspec
+
+
+class App(msgspec.Struct, frozen=True):
+    """`id` is the SDKAppID, as text: what every document id of the app begins with."""
+
+    id: str
+    key: str
+    admins: frozenset[str]
+    custom_tags: frozenset[str] = frozenset()
+    """Profile fields that the app made up, Tag_Profile_Custom_*."""
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        return f"App({self.id!r})"

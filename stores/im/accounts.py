@@ -1,0 +1,119 @@
+"""Accounts and their profiles: one document an account, written and read in the call.
+
+`{_id: APP/USER, app, user, imported_at, gone_at, profile: {TAG: VALUE}}`. A deleted account
+keeps its document, with `gone_at` and no profile; imported again it is a fresh one.
+An admin of an app is an account of it, imported or not.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+from pymongo.errors import BulkWriteError
+
+from schemas.im.apps import App
+from schemas.im.ids import key_of
+from stores.collections import IM_ACCOUNTS
+from stores.mongo import DUPLICATE_KEY, IDS_PER_FIND, Database, Document, translated
+
+Profile = Mapping[str, Any]
+
+_ALIVE = {"gone_at": {"$exists": False}}
+_GONE = {"gone_at": {"$exists": True}}
+
+
+async def existing(database: Database, app: App, user_ids: Iterable[str]) -> set[str]:
+    """Those that are accounts of the app, its admins among them. Asks the store once per hundred."""
+    asked = set(user_ids)
+    admins = asked & app.admins
+    found = {user async for user, _ in _alive(database, app, asked - admins, {"_id": 1, "user": 1, "gone_at": 1})}
+    return admins | found
+
+
+async def profiles(database: Database, app: App, user_ids: Iterable[str]) -> dict[str, Profile]:
+    """The profile of each that is an account of the app: the fields that are set."""
+    asked = set(user_ids)
+    known: dict[str, Profile] = {admin: {} for admin in asked & app.admins}
+    fields = {"user": 1, "gone_at": 1, "profile": 1}
+    return known | {user: found.get("profile", {}) async for user, found in _alive(database, app, asked, fields)}
+
+
+async def _alive(
+    database: Database, app: App, user_ids: Iterable[str], fields: Mapping[str, int]
+) -> AsyncIterator[tuple[str, Document]]:
+    keys = [key_of(app.id, user) for user in user_ids]
+    for start in range(0, len(keys), IDS_PER_FIND):
+        with translated():
+            rows = (
+                await database[IM_ACCOUNTS].find({"_id": {"$in": keys[start : start + IDS_PER_FIND]}}, fields).to_list()
+            )
+        for row in rows:
+            if "gone_at" not in row:
+                yield row["user"], row
+
+
+async def import_accounts(database: Database, app: App, accounts: Mapping[str, Profile], now: datetime) -> None:
+    """Make accounts of those that are none; set the fields that are given. A repeat does no harm."""
+    alive = {user async for user, _ in _alive(database, app, accounts, {"user": 1, "gone_at": 1})}
+    writes = [
+        _set_profile(app, user, profile) if user in alive else _revive(app, user, profile, now)
+        for user, profile in accounts.items()
+        if profile or user not in alive
+    ]
+    if not writes:
+        return
+    try:
+        with translated():
+            await database[IM_ACCOUNTS].bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        # Another call imported them at the same moment.
+        if any(failed["code"] != DUPLICATE_KEY for failed in error.details["writeErrors"]):
+            raise RuntimeError(f"{IM_ACCOUNTS}: {len(error.details['writeErrors'])} imports failed") from None
+
+
+def _revive(app: App, user: str, profile: Profile, now: datetime) -> UpdateOne:
+    account = {"app": app.id, "user": user, "imported_at": now, "profile": dict(profile)}
+    return UpdateOne({"_id": key_of(app.id, user), **_GONE}, {"$set": account, "$unset": {"gone_at": ""}}, upsert=True)
+
+
+def _set_profile(app: App, user: str, profile: Profile) -> UpdateOne:
+    return UpdateOne({"_id": key_of(app.id, user), **_ALIVE}, _setting(profile))
+
+
+def _setting(profile: Profile) -> Document:
+    return {"$set": {f"profile.{tag}": value for tag, value in profile.items()}}
+
+
+async def set_profile(database: Database, app: App, user: str, profile: Profile, now: datetime) -> bool:
+    """Set these fields of the profile, all of them or none. Whether there is such an account."""
+    with translated():
+        written = await database[IM_ACCOUNTS].update_one({"_id": key_of(app.id, user), **_ALIVE}, _setting(profile))
+    if written.matched_count:
+        return True
+    if user in app.admins:
+        await import_accounts(database, app, {user: profile}, now)
+        return True
+    return False
+
+
+async def delete_accounts(
+    database: Database, app: App, user_ids: Sequence[str], now: datetime
+) -> tuple[set[str], dict[str, datetime]]:
+    """Mark accounts as gone, their profiles with them.
+
+    Returns those that are gone by this call, and of all that are gone since when: a call that
+    is repeated, for its end was not heard of, must be able to do again what follows from it.
+    """
+    deleted = set()
+    for user in user_ids:
+        with translated():
+            written = await database[IM_ACCOUNTS].update_one(
+                {"_id": key_of(app.id, user), **_ALIVE}, {"$set": {"gone_at": now}, "$unset": {"profile": ""}}
+            )
+        if written.modified_count:
+            deleted.add(user)
+    keys = [key_of(app.id, user) for user in user_ids]
+    with translated():
+        rows = await database[IM_ACCOUNTS].find({"_id": {"$in": keys}}, {"user": 1, "gone_at": 1}).to_list()
+    return deleted, {row["user"]: row["gone_at"] for row in rows if "gone_at" in row}
