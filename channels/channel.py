@@ -79,6 +79,8 @@ class Way(msgspec.Struct, frozen=True):
     name: str
     open: Callable[[Settings, Net], AbstractAsyncContextManager[Channel]]
     """Opened once per dispatcher."""
+    configured: Callable[[Settings], bool] = lambda _: True
+    """Whether it is set up. One that is not is no way to anybody: pushes land in the inbox all the same."""
     options: type[msgspec.Struct] | None = None
     """What an endpoint of this channel is configured with besides its URL; None where targets are no endpoints."""
     concurrency: int = 4

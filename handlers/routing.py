@@ -1,6 +1,6 @@
 """Where a push goes: from what is known of its recipient to an inbox entry and deliveries. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -76,11 +76,15 @@ def language_of(push: PushRequested, known: Known) -> Language:
     return push.language or known.preferences.language
 
 
-def route_push(event: Event, push: PushRequested, written: Written, known: Known, now: datetime) -> Routed:
-    """By which ways, and when. `now` decides on quiet hours and digests."""
+def route_push(
+    event: Event, push: PushRequested, written: Written, known: Known, channels: Collection[str], now: datetime
+) -> Routed:
+    """By which ways, and when: of `channels` those that fit. `now` decides on quiet hours and digests."""
     waits_until = None if push.urgency == "critical" else not_before(known.preferences, now)
     ways: dict[str, Way] = {}
     for channel, target, mention, ordered in _targets(push, known):
+        if channel not in channels:
+            continue
         who = target if mention is None else f"{target}#{mention}"
         way = Way(
             id=delivery_id(event.identity, push.recipient, channel, who),

@@ -48,7 +48,11 @@ async def run_dispatcher(settings: Settings, stop: asyncio.Event, health: Health
                     sending, deliveries, recorder, book, ways(), publisher, settings.dispatcher, tasks
                 )
                 looking = tasks.create_task(dispatching.run(), name="look after deliveries")
-                yield dispatching
+                try:
+                    yield dispatching
+                finally:
+                    # However the reader ended: what was sent is recorded, or it would be sent again.
+                    await dispatching.leave_all()
                 await end(looking)
                 await end(recording)
 

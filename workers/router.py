@@ -17,6 +17,7 @@ from handlers.rendering import Templates
 from stores.endpoints import Endpoints
 from stores.vault import Vault
 
+from channels.registry import ways
 from config.settings import Settings
 from handlers.letters import letter_for
 from handlers.outcome import Fact, Outcome, Route, emitted_event
@@ -57,7 +58,8 @@ async def run_router(settings: Settings, stop: asyncio.Event, health: Health) ->
         endpoints = Endpoints(database, Vault(settings.push.secrets_keys))
         templates = load_templates(settings.push.templates)
         store = MongoStore(database, settings.mongo.parallel_writes)
-        routing = Routing(database, store, endpoints, templates, publisher)
+        channels = frozenset(name for name, way in ways().items() if way.configured(settings))
+        routing = Routing(database, store, endpoints, templates, channels, publisher)
 
         @asynccontextmanager
         async def steps(_: Cluster) -> AsyncIterator[Routing]:
@@ -75,12 +77,14 @@ class Routing:
         store: Store,
         endpoints: Endpoints,
         templates: Templates,
+        channels: frozenset[str],
         publisher: Publishes,
     ) -> None:
         self._database = database
         self._store = store
         self._endpoints = endpoints
         self._templates = templates
+        self._channels = channels
         self._publisher = publisher
 
     async def taken(self, held: Holding) -> None:
@@ -132,7 +136,8 @@ class Routing:
             )
         except Poison as poison:
             return Poisoned(asked.record, poison.reason, str(poison))
-        return decided(asked.record, asked.event, route_push(asked.event, push, Written(title, body), known, now))
+        routed = route_push(asked.event, push, Written(title, body), known, self._channels, now)
+        return decided(asked.record, asked.event, routed)
 
     async def _emits(self, applied: Applied) -> list[Event]:
         """What follows from the fresh ones; for those read again, what was decided the first time."""

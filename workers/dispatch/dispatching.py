@@ -130,6 +130,9 @@ class Dispatching:
             await self._commit(desk)
             self._forget(desk)
 
+    async def leave_all(self) -> None:
+        await self.leave([desk.held for desk in self._desks.values()])
+
     async def _fresh(self, held: Holding, decided: Sequence[Decided]) -> list[tuple[int, DeliveryPlanned]]:
         """Those that nobody has in hand and nobody has recorded. A dead one that was replayed is opened again."""
         planned = {step.offset: planned_in(step) for step in decided}

@@ -16,6 +16,7 @@ from schemas.push import PushRequested
 NOW = datetime(2026, 3, 6, 12, tzinfo=UTC)
 EVENT = an_event()
 TEXT = Written("Title", "Body")
+CHANNELS = frozenset({"webhook", "dingtalk", "telegram", "email"})
 
 
 def endpoint(key: str, channel: str = "webhook", **fields: Any) -> Endpoint:
@@ -33,7 +34,7 @@ def push(**fields: Any) -> PushRequested:
 
 
 def routed(push: PushRequested, known: Known) -> Routed:
-    return route_push(EVENT, push, TEXT, known, NOW)
+    return route_push(EVENT, push, TEXT, known, CHANNELS, NOW)
 
 
 def ways(push: PushRequested, known: Known) -> list[tuple[str, str]]:
@@ -62,6 +63,12 @@ def test_a_rule_and_the_push_itself_narrow_the_ways() -> None:
     assert ways(push(), wishes) == [("telegram", "77"), ("telegram", "78"), ("email", "a@example.com")]
     assert ways(push(channels=("email", "webhook")), wishes) == [("email", "a@example.com")]
     assert ways(push(kind="detectionist"), wishes) == []  # the family's dot counts; all else goes nowhere
+
+
+def test_a_channel_that_is_not_set_up_is_no_way() -> None:
+    found = route_push(EVENT, push(), TEXT, EVERYWHERE, frozenset({"webhook"}), NOW)
+
+    assert [way.channel for way in found.ways] == ["webhook"]
 
 
 def test_an_endpoint_takes_only_its_kinds_and_nothing_about_itself() -> None:
@@ -99,7 +106,7 @@ def test_quiet_hours_hold_a_push_back_and_a_critical_one_passes() -> None:
 
 def test_pushes_of_one_window_by_one_way_are_one_digest() -> None:
     wishes = known(chats=("77", "78"), preferences={"digest_minutes": 10})
-    first, second = (route_push(an_event(id=key), push(), TEXT, wishes, NOW) for key in ("1", "2"))
+    first, second = (route_push(an_event(id=key), push(), TEXT, wishes, CHANNELS, NOW) for key in ("1", "2"))
 
     assert [way.digest for way in first.ways] == [way.digest for way in second.ways]
     assert len({way.digest for way in first.ways}) == 2
