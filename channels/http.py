@@ -17,6 +17,8 @@ from channels.net import Net
 READ_BYTES = 4096
 """Read of an answer; a connection with more to come is closed."""
 RESPONSE_CHARS = 500
+SECRET_CHARS = 8
+"""Shorter ones are left where they stand: they are words that occur in answers anyway."""
 URL_CHARS = 2_000
 JSON = "application/json"
 
@@ -107,7 +109,8 @@ def beginning(body: bytes, hide: tuple[str, ...] = ()) -> str | None:
         return None
     text = body.decode("utf-8", "replace").replace("\0", "")
     for secret in hide:
-        text = text.replace(secret, "***")
+        if len(secret) >= SECRET_CHARS:
+            text = text.replace(secret, "***")
     return text[:RESPONSE_CHARS]
 
 
