@@ -93,11 +93,13 @@ Rank = tuple[int, Any]
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """A change to the document `key` of `collection`; made if it is not there."""
+    """A change to the document `key` of `collection`; made if it is not there, unless `create` says otherwise."""
 
     collection: str
     key: str
     change: Change
+    create: bool = True
+    """False for a mark on a fact, which only the fact itself makes."""
 
 
 class IncompatibleEffectsError(TypeError):

@@ -80,6 +80,7 @@ class Pending(msgspec.Struct):
 
     key: str
     parts: list[tuple[int, Change]]
+    create: bool = True
 
     @property
     def first(self) -> int:
@@ -92,7 +93,7 @@ class Pending(msgspec.Struct):
     def after(self, offset: int) -> "Pending | None":
         """The changes past an offset; None if there are none."""
         rest = [part for part in self.parts if part[0] > offset]
-        return Pending(self.key, rest) if rest else None
+        return Pending(self.key, rest, self.create) if rest else None
 
     def merged(self) -> Change:
         change = self.parts[0][1]
@@ -107,7 +108,8 @@ def pending_by_document(decided: Iterable[Decided]) -> dict[str, list[Pending]]:
     for step in decided:
         for effect in step.outcome.effects:
             change = stamp(effect.change, step.offset)
-            document = pending.setdefault((effect.collection, effect.key), Pending(effect.key, []))
+            document = pending.setdefault((effect.collection, effect.key), Pending(effect.key, [], effect.create))
+            document.create |= effect.create
             if document.parts and document.last == step.offset:
                 # One event, one part: it passes the document's fence whole or not at all.
                 document.parts[-1] = (step.offset, merge_changes(document.parts[-1][1], change))

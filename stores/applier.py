@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from handlers.effects import Recount
 from handlers.plan import Decided, Pending, pending_by_document
 from schemas.events import LogId, Origin
 from stores.recounts import counted
@@ -30,9 +31,13 @@ async def apply_batch(store: Store, log: LogId, decided: Sequence[Decided]) -> A
     Raises StoreAway; the caller repeats the whole call.
     """
     applied = await record_facts(store, log, decided)
-    for collection, documents in pending_by_document(applied.fresh).items():
+    pending = pending_by_document(applied.fresh)
+    # What counts facts comes after the marks on them.
+    for collection in sorted(pending, key=lambda name: _has_counts(pending[name])):
+        documents = pending[collection]
         applied.documents += len(documents)
-        applied.refused += await _fold(store, log.fence, collection, documents)
+        applied.refused += await _fold(store, log.fence, collection, [doc for doc in documents if doc.create])
+        await _mark(store, log.fence, collection, [doc for doc in documents if not doc.create])
     return applied
 
 
@@ -60,6 +65,26 @@ async def record_facts(store: Store, log: LogId, decided: Sequence[Decided]) -> 
         else:
             applied.duplicates.append(step)
     return applied
+
+
+def _has_counts(documents: Sequence[Pending]) -> bool:
+    changes = (change for doc in documents for _, change in doc.parts)
+    return any(isinstance(effect, Recount) for change in changes for effect in change.values())
+
+
+async def _mark(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> None:
+    """Rule 2 for documents that are there; nothing for those that are not.
+
+    A store does not say which of its updates a fence refused, so the fences are read again.
+    """
+    there = await store.values(collection, [doc.key for doc in documents], "_id") if documents else {}
+    documents = [doc for doc in documents if doc.key in there]
+    while documents:
+        await store.update_fenced(
+            collection, [Fenced(doc.key, fence, doc.first, doc.last, doc.merged()) for doc in documents]
+        )
+        fences = await store.fences(collection, [doc.key for doc in documents], fence)
+        documents = [rest for doc in documents if (rest := doc.after(fences.get(doc.key, -1))) is not None]
 
 
 async def _fold(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> int:

@@ -86,6 +86,9 @@ class MongoStore:
             [UpdateOne(fence_filter(update), to_operators(update), upsert=True) for update in updates],
         )
 
+    async def update_fenced(self, collection: str, updates: Sequence[Fenced]) -> None:
+        await self._bulk(collection, [UpdateOne(fence_filter(update), to_operators(update)) for update in updates])
+
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
         found = [document async for document in self._found(collection, keys, f"fence.{fence}")]
         return {document["_id"]: document["fence"][fence] for document in found if fence in document.get("fence", {})}
@@ -94,10 +97,10 @@ class MongoStore:
         found = [document async for document in self._found(collection, keys, field)]
         return {document["_id"]: document[field] for document in found if field in document}
 
-    async def count_facts(self, collection: str, counted: Counted) -> int:
+    async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
         facts = self._database.get_collection(collection, read_concern=ReadConcern("majority"))
         with translated():
-            return await facts.count_documents(counted_filter(counted))
+            return await asyncio.gather(*(facts.count_documents(counted_filter(counted)) for counted in asked))
 
     async def _found(self, collection: str, ids: Sequence[str], field: str) -> AsyncIterator[Document]:
         """One field of each document that is there."""

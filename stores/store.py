@@ -1,4 +1,4 @@
-"""What the applier asks of a store: five operations, each atomic per document and no more.
+"""What the applier asks of a store: six operations, each atomic per document and no more.
 
 Kept so small that a simulated store can stand in for MongoDB in the simulation;
 both pass the same conformance tests.
@@ -58,6 +58,10 @@ class Store(Protocol):
         """
         ...
 
+    async def update_fenced(self, collection: str, updates: Sequence[Fenced]) -> None:
+        """The same, for documents that are there; which were refused it does not say."""
+        ...
+
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
         """Where the fence stands in each of the documents that have it; only what can never be undone."""
         ...
@@ -66,6 +70,6 @@ class Store(Protocol):
         """A field of each of the documents that have it; only what can never be undone."""
         ...
 
-    async def count_facts(self, collection: str, counted: Counted) -> int:
-        """How many facts match."""
+    async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
+        """How many facts match each."""
         ...

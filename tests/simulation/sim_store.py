@@ -61,6 +61,9 @@ class SimStore:
     async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
         return await self._bulk([self._upserter(collection, update) for update in updates])
 
+    async def update_fenced(self, collection: str, updates: Sequence[Fenced]) -> None:
+        await self._bulk([self._updater(collection, update) for update in updates])
+
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
         found: dict[str, int] = {}
 
@@ -91,16 +94,18 @@ class SimStore:
         await self._bulk([look(key) for key in keys])
         return found
 
-    async def count_facts(self, collection: str, counted: Counted) -> int:
-        number = 0
+    async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
+        numbers = [0] * len(asked)
 
-        async def count() -> bool:
-            nonlocal number
-            number = sum(matches(fact, counted) for fact in self._documents(collection).values())
-            return True
+        def look(index: int) -> Write:
+            async def count() -> bool:
+                numbers[index] = sum(matches(fact, asked[index]) for fact in self._documents(collection).values())
+                return True
 
-        await self._bulk([count])
-        return number
+            return count
+
+        await self._bulk([look(index) for index in range(len(asked))])
+        return numbers
 
     def passes(self, document: Document, update: Fenced) -> bool:
         """Whether a document's fence lets the update through."""
@@ -136,6 +141,15 @@ class SimStore:
             if not self.passes(documents[update.key], update):
                 return False
             change_document(documents[update.key], update)
+            return True
+
+        return write
+
+    def _updater(self, collection: str, update: Fenced) -> Write:
+        async def write() -> bool:
+            document = self._documents(collection).get(update.key)
+            if document is not None and self.passes(document, update):
+                change_document(document, update)
             return True
 
         return write
