@@ -204,7 +204,7 @@ class ContactBindingSettings(Part):
 class ImApp(Part):
     key: SecretStr
     """Key that its UserSigs are signed with."""
-    admins: list[str] = Field(min_length=1)
+    admins: list[Annotated[str, Field(pattern="^[ -~]{1,32}$")]] = Field(min_length=1)
     """Accounts that may call the API."""
     profile_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
     """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""

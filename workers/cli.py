@@ -199,6 +199,23 @@ def sign(
 
 
 @app.command()
+def usersig(
+    im_app: Annotated[str | None, typer.Option("--app", metavar="SDKAPPID", help="Left out: the first.")] = None,
+    identifier: Annotated[str | None, typer.Option(help="Who calls; left out: the app's first admin.")] = None,
+    expire: Annotated[int, typer.Option(min=1, max=2**31, metavar="SECONDS", help="How long it is good for.")] = 86400,
+) -> None:
+    """Make a UserSig for the IM server API.
+
+    curl -d '{}' "http://127.0.0.1:8080/v4/...?sdkappid=1400000001&identifier=administrator&usersig=$(fanfold usersig)"
+    """
+    from datetime import UTC, datetime
+
+    from workers.commands.usersig import user_sig
+
+    typer.echo(user_sig(_settings().im.apps, im_app, identifier, datetime.now(UTC), expire))
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Show the effective settings, check everything they point to, and say what to do about what is wrong."""
     from workers.commands.doctoring import report

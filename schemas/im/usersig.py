@@ -91,7 +91,6 @@ def read(text: str) -> Document:
             raise Failed(MALFORMED)
         inflated = _inflated(b64decode(encoded.translate(_TO_STANDARD), validate=True))
         document = msgspec.json.decode(inflated, type=Document, strict=True)
-        document.sig.encode("ascii")
     except (ValueError, zlib.error, msgspec.MsgspecError):
         raise Failed(MALFORMED) from None
     return document
