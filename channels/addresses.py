@@ -7,6 +7,7 @@ networks (IANA special-purpose address registries), and the metadata services of
 clouds. An IPv6 address that only wraps an IPv4 one is judged by what is inside.
 """
 
+import socket
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -49,6 +50,12 @@ def check_address(address: str, allowed: Iterable[Network] = ()) -> None:
     ip = unmapped(ip_address(address))
     if not is_public(ip) and not any(ip in network for network in allowed):
         raise AddressRefused
+
+
+def addresses_of(host: str, family: int = socket.AF_UNSPEC) -> list[tuple[socket.AddressFamily, str]]:
+    """What the system knows of a name, best first; blocks. Raises OSError where there is nothing."""
+    found = socket.getaddrinfo(host, None, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return [(family, str(address[0])) for family, _, _, _, address in found]
 
 
 def is_public(ip: Address) -> bool:

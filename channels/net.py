@@ -16,7 +16,7 @@ import aiohttp
 from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from channels.addresses import Network, check_address
+from channels.addresses import Network, addresses_of, check_address
 from config.settings import PushSettings
 
 RESOLVER_THREADS = 64
@@ -91,9 +91,3 @@ class ThreadsResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing of its own to close."""
-
-
-def addresses_of(host: str, family: int = socket.AF_UNSPEC) -> list[tuple[socket.AddressFamily, str]]:
-    """What the system knows of a name, best first; blocks. Raises OSError where there is nothing."""
-    found = socket.getaddrinfo(host, None, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
-    return [(family, str(address[0])) for family, _, _, _, address in found]
