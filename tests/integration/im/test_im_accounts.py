@@ -10,6 +10,7 @@ from im_api import ADMIN, ImApi, a_user, serving_im, with_im
 from config.settings import Settings
 from handlers.im.presence import PRESENCE
 from schemas.im.ids import key_of
+from stores.collections import IM_ACCOUNTS
 from stores.mongo import Database
 
 LOGIN = "im_open_login_svc"
@@ -127,13 +128,18 @@ async def test_a_call_takes_a_hundred_accounts(im: ImApi) -> None:
     assert set(await status(im, *users)) == {"Imported"}
 
 
-async def test_a_deleted_account_is_gone_with_its_profile_and_comes_back_fresh(im: ImApi) -> None:
+async def test_a_deleted_account_is_gone_with_its_profile_and_comes_back_fresh(
+    im: ImApi, im_database: Database
+) -> None:
     user, stranger = a_user(), a_user()
     await im.ok(f"{LOGIN}/account_import", {"UserID": user, "Nick": "Li"})
 
     assert await delete(im, user, stranger) == [0, 70107]
     assert await status(im, user) == ["NotImported"]
     assert await delete(im, user) == [70107]
+    kept = await im_database[IM_ACCOUNTS].find_one({"_id": key_of(im.app, user)})
+    assert kept is not None
+    assert "profile" not in kept
 
     await im.imported(user)
     assert await status(im, user) == ["Imported"]

@@ -6,8 +6,11 @@ import aiohttp
 import pytest
 from im_api import ADMIN, APP, KEY, OTHER_APP, Answered, ImApi, serving_im, with_im
 
-from config.settings import Settings
+from config.settings import KafkaSettings, MongoSettings, Settings
 from schemas.im import usersig
+from workers.embedded.ports import LOOPBACK, free_port
+from workers.gateway import open_gateway
+from workers.health import Health
 
 IP_LIST = "ConfigSvc/GetIPList"
 
@@ -108,3 +111,39 @@ async def test_calls_past_the_limit_are_refused_for_each_app_and_command_alone(s
         told = next(answered for answered in refused if answered.code == 60007)
         assert_fails(told, 60007)
         assert told.headers["Retry-After"] == "1"
+
+
+async def away(settings: Settings, call: str, body: dict[str, object]) -> Answered:
+    """What a gateway answers that is cut off from what the settings name."""
+    async with (
+        open_gateway(with_im(settings), Health()) as port,
+        aiohttp.ClientSession(f"http://{LOOPBACK}:{port}") as http,
+    ):
+        return await ImApi(http).ask(call, body)
+
+
+async def test_without_the_store_a_call_fails_with_the_services_code_that_is_worth_a_retry(settings: Settings) -> None:
+    mongo = {"uri": f"mongodb://{LOOPBACK}:{free_port()}/", "timeout_seconds": 0.2}
+    cut_off = settings.model_copy(update={"mongo": MongoSettings.model_validate(mongo)})
+    item = {"Tag": "Tag_Profile_IM_Nick", "Value": "x"}
+
+    for call, body, code in (
+        ("profile/portrait_set", {"From_Account": "u", "ProfileItem": [item]}, 40006),
+        ("im_open_login_svc/account_import", {"UserID": "u"}, 70500),
+        ("openim/query_online_status", {"To_Account": ["u"]}, 91000),
+    ):
+        answered = await away(cut_off, call, body)
+        assert_fails(answered, code)
+        assert answered.headers["Retry-After"] == "1"
+
+
+@pytest.mark.usefixtures("database")
+async def test_without_the_broker_what_is_a_fact_fails_and_what_is_none_does_not(settings: Settings) -> None:
+    kafka = {"bootstrap": f"{LOOPBACK}:{free_port()}", "publish_timeout_seconds": 0.2}
+    cut_off = settings.model_copy(update={"kafka": KafkaSettings.model_validate(kafka)})
+
+    answered = await away(cut_off, "im_open_login_svc/kick", {"UserID": ADMIN})
+
+    assert_fails(answered, 70500)
+    assert answered.headers["Retry-After"] == "1"
+    assert (await away(cut_off, "im_open_login_svc/account_import", {"UserID": "u"})).code == 0
