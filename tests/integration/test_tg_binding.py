@@ -13,12 +13,11 @@ import aiohttp
 import msgspec
 import pytest
 from chat_api import eventually, folding, publish
-from published import published
-from tg_api import BOT, COMPANY, Customer, Telegram, serving, told, unready, with_telegram
+from tg_api import BOT, COMPANY, Customer, Log, Telegram, reading, serving, unready, with_telegram
 
 from config.settings import Settings
 from handlers.effects import Latest
-from handlers.tg import ANSWERS, CHATS
+from handlers.tg import CHATS
 from schemas.events import Event
 from schemas.tg import TelegramBound
 from stores.collections import TG_LINKS
@@ -28,6 +27,7 @@ from stores.tg import chats_of, unbind_chat, unbound_event
 from workers.embedded.ports import LOOPBACK, free_port
 
 Http = aiohttp.ClientSession
+BOUND, UNBOUND = "telegram.bound", "telegram.unbound"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +40,12 @@ async def http(settings: Settings) -> AsyncIterator[Http]:
     """A gateway and a folder at work, for all tests: each takes customers and chats of its own."""
     async with serving(settings) as http, folding(settings):
         yield http
+
+
+@pytest.fixture(scope="module")
+async def log(settings: Settings, http: Http) -> AsyncIterator[Log]:
+    async with reading(settings) as log:
+        yield log
 
 
 @pytest.fixture(scope="module")
@@ -85,22 +91,8 @@ async def bind(customer: Customer, telegram: Telegram, chat: int, **fields: Any)
     return await telegram.says(chat, f"/start {await customer.token()}", **fields)
 
 
-async def said(settings: Settings, chat: int) -> list[str | None]:
-    return [delivery.body for delivery in await told(settings, chat)]
-
-
-async def hears(settings: Settings, chat: int, *names: str, language: str = "en") -> None:
-    """Wait until the bot has been asked to say these and no others."""
-    wanted = [ANSWERS[name][language] for name in names]
-
-    async def heard() -> bool:
-        return await said(settings, chat) == wanted
-
-    await eventually(heard)
-
-
 async def test_a_link_binds_the_chat_that_opens_it(
-    wang: Customer, telegram: Telegram, chat: int, settings: Settings, database: Database
+    wang: Customer, telegram: Telegram, chat: int, log: Log, database: Database
 ) -> None:
     link = await wang.link(lang="zh-CN")
     base, _, token = link.partition("?start=")
@@ -117,8 +109,9 @@ async def test_a_link_binds_the_chat_that_opens_it(
     assert found["nobody"] == []
     [bound] = found["wang"]
     assert (bound.chat_id, bound.company, bound.username, bound.language) == (str(chat), COMPANY, "lei", "zh")
-    [answer] = await eventually(lambda: told(settings, chat))
-    assert (answer.body, answer.language, answer.recipient) == (ANSWERS["bound"]["zh"], "zh", "customer/wang")
+    await log.has_told(chat, "bound", language="zh")
+    [answer] = log.told(chat)
+    assert (answer.channel, answer.language, answer.recipient) == ("telegram", "zh", "customer/wang")
 
 
 async def test_of_a_token_only_its_hash_is_kept(wang: Customer, database: Database) -> None:
@@ -131,14 +124,14 @@ async def test_of_a_token_only_its_hash_is_kept(wang: Customer, database: Databa
 
 
 async def test_the_language_is_telegrams_where_the_link_was_asked_for_in_none(
-    wang: Customer, telegram: Telegram, chat: int, settings: Settings
+    wang: Customer, telegram: Telegram, chat: int, log: Log
 ) -> None:
     await bind(wang, telegram, chat, language_code="zh-hans")
-    await hears(settings, chat, "bound", language="zh")
+    await log.has_told(chat, "bound", language="zh")
 
 
 async def test_of_two_chats_that_open_a_link_one_is_bound_and_the_other_is_told(
-    wang: Customer, telegram: Telegram, chats: Iterator[int], settings: Settings
+    wang: Customer, telegram: Telegram, chats: Iterator[int], log: Log
 ) -> None:
     token, ids = await wang.token(), [next(chats) for _ in range(4)]
     updates = [telegram.message(chat, f"/start {token}") for chat in ids]
@@ -147,12 +140,12 @@ async def test_of_two_chats_that_open_a_link_one_is_bound_and_the_other_is_told(
 
     [bound] = await eventually(wang.chats)
     for chat in ids:
-        await hears(settings, chat, "bound" if str(chat) == bound else "used")
+        await log.has_told(chat, "bound" if str(chat) == bound else "used")
     assert await wang.chats() == [bound]
 
 
 async def test_a_link_is_used_up_by_the_chat_that_it_has_bound_too(
-    http: Http, telegram: Telegram, chat: int, settings: Settings
+    http: Http, telegram: Telegram, chat: int, log: Log
 ) -> None:
     used = Customer(http, "used")
     token = await used.token()
@@ -160,12 +153,12 @@ async def test_a_link_is_used_up_by_the_chat_that_it_has_bound_too(
     await telegram.says(chat, "/stop")
     await telegram.says(chat, f"/start {token}")
 
-    await hears(settings, chat, "bound", "stopped", "used")
+    await log.has_told(chat, "bound", "stopped", "used")
     await used.has()
 
 
 async def test_an_update_that_is_sent_again_binds_and_answers_once(
-    http: Http, telegram: Telegram, chat: int, settings: Settings, database: Database
+    http: Http, telegram: Telegram, chat: int, log: Log, database: Database
 ) -> None:
     resent = Customer(http, "resent")
     token = await resent.token()
@@ -178,20 +171,21 @@ async def test_an_update_that_is_sent_again_binds_and_answers_once(
     stop = await telegram.says(chat, "/stop")
     for again in (update, stop, update):
         assert await telegram.post(again) == 200
+    await telegram.says(chat, "/start")
 
-    await hears(settings, chat, "bound", "stopped")
+    await log.has_told(chat, "bound", "stopped", "missing")
     await resent.has()
 
 
 async def test_a_link_that_has_expired_or_never_was_binds_nothing(
-    wang: Customer, telegram: Telegram, chat: int, settings: Settings, database: Database
+    wang: Customer, telegram: Telegram, chat: int, log: Log, database: Database
 ) -> None:
     token = await wang.token(lang="zh")
     link_id = sha256(token.encode()).hexdigest()
     await database[TG_LINKS].update_one({"_id": link_id}, {"$set": {"expires_at": datetime.now(UTC)}})
 
     await telegram.says(chat, f"/start {token}")
-    await hears(settings, chat, "expired", language="zh")
+    await log.has_told(chat, "expired", language="zh")
     assert await wang.chats() == []
 
 
@@ -208,14 +202,14 @@ async def test_a_link_that_has_expired_or_never_was_binds_nothing(
     ],
 )
 async def test_the_bot_answers_every_start_and_stop(
-    telegram: Telegram, chat: int, settings: Settings, text: str, answer: str
+    telegram: Telegram, chat: int, log: Log, text: str, answer: str
 ) -> None:
     await telegram.says(chat, text)
-    await hears(settings, chat, answer)
+    await log.has_told(chat, answer)
 
 
 async def test_a_link_of_another_customer_moves_the_chat(
-    wang: Customer, li: Customer, telegram: Telegram, chat: int, settings: Settings
+    wang: Customer, li: Customer, telegram: Telegram, chat: int, log: Log
 ) -> None:
     await bind(wang, telegram, chat)
     await bind(li, telegram, chat)  # within the same second, as Telegram tells it
@@ -223,12 +217,12 @@ async def test_a_link_of_another_customer_moves_the_chat(
     await li.has(chat)
     assert await wang.chats() == []
     assert await wang.unbind(chat) is False
-    await hears(settings, chat, "bound", "bound")
+    await log.has_told(chat, "bound", "bound")
     assert await li.chats() == [str(chat)]
 
 
 async def test_a_customer_may_have_many_chats_and_each_goes_by_itself(
-    http: Http, telegram: Telegram, chats: Iterator[int], settings: Settings
+    http: Http, telegram: Telegram, chats: Iterator[int], log: Log
 ) -> None:
     many = Customer(http, "many")
     first, second, third = next(chats), next(chats), next(chats)
@@ -243,13 +237,15 @@ async def test_a_customer_may_have_many_chats_and_each_goes_by_itself(
     assert await many.unbind(third) is True
     assert await many.chats() == []
 
-    await hears(settings, first, "bound", "stopped")
-    await hears(settings, second, "bound")  # who has blocked the bot cannot be told
-    await hears(settings, third, "bound")
+    for chat in (first, second, third):
+        await telegram.says(chat, "/start")
+    await log.has_told(first, "bound", "stopped", "missing")
+    await log.has_told(second, "bound", "missing")  # who has blocked the bot cannot be told
+    await log.has_told(third, "bound", "missing")
 
 
 async def test_unbinding_holds_at_once_and_once(
-    wang: Customer, li: Customer, telegram: Telegram, chat: int, settings: Settings
+    wang: Customer, li: Customer, telegram: Telegram, chat: int, log: Log
 ) -> None:
     update = await bind(wang, telegram, chat)
     await wang.has(chat)
@@ -261,8 +257,8 @@ async def test_unbinding_holds_at_once_and_once(
     assert await wang.unbind(chat) is True  # repeated: the same call
     assert await wang.unbind(chat + 10**9) is False
     assert await telegram.post(update) == 200
-    facts = [event for event in await published(settings.kafka) if event.subject == str(chat)]
-    assert len({event.identity for event in facts if event.type == "telegram.unbound"}) == 1
+    facts = await log.has_facts(chat, BOUND, UNBOUND, UNBOUND, BOUND)
+    assert len({fact.identity for fact in facts}) == 2
 
     # Folded as well, the fact changes nothing; and a later link of the same second wins.
     await bind(wang, telegram, chat)
@@ -272,15 +268,15 @@ async def test_unbinding_holds_at_once_and_once(
 
 
 async def test_of_many_calls_at_once_that_unbind_none_is_lost_or_counts_twice(
-    wang: Customer, telegram: Telegram, chat: int, settings: Settings
+    wang: Customer, telegram: Telegram, chat: int, log: Log
 ) -> None:
     await bind(wang, telegram, chat)
     await wang.has(chat)
 
     assert await asyncio.gather(*[wang.unbind(chat) for _ in range(8)]) == [True] * 8
 
-    facts = [event for event in await published(settings.kafka) if event.type == "telegram.unbound"]
-    assert len({event.identity for event in facts if event.subject == str(chat)}) == 1
+    facts = await log.has_facts(chat, BOUND, *[UNBOUND] * 8)
+    assert len({fact.identity for fact in facts}) == 2
 
 
 class BoundMeanwhile:
@@ -325,7 +321,7 @@ async def test_unbinding_looks_again_where_the_chat_was_bound_anew_meanwhile(
 
 
 async def test_what_arrives_late_does_not_undo_what_came_after_it(
-    http: Http, telegram: Telegram, chats: Iterator[int], settings: Settings, database: Database
+    http: Http, telegram: Telegram, chats: Iterator[int], log: Log, settings: Settings, database: Database
 ) -> None:
     late, now = Customer(http, "late"), int(time.time())
     stopped, unbound = next(chats), next(chats)
@@ -343,8 +339,8 @@ async def test_what_arrives_late_does_not_undo_what_came_after_it(
         unbound_event(str(unbound), datetime.now(UTC) - timedelta(seconds=30), "blocked"),
     )
 
-    await hears(settings, stopped, "stopped", "bound")
-    await hears(settings, unbound, "bound", "bound")  # both are folded by now
+    await log.has_told(stopped, "stopped", "bound")
+    await log.has_told(unbound, "bound", "bound")  # both are folded by now
     assert await late.chats() == []
     document = await database[CHATS].find_one({"_id": str(unbound)})
     assert document is not None
@@ -357,7 +353,7 @@ def a_fact(event_type: str, chat_id: str, payload: msgspec.Struct, second: int) 
 
 
 async def test_a_chat_that_turned_out_to_be_gone_is_unbound_unless_it_came_back(
-    wang: Customer, telegram: Telegram, chats: Iterator[int], settings: Settings
+    wang: Customer, telegram: Telegram, chats: Iterator[int], log: Log, settings: Settings
 ) -> None:
     gone, back = next(chats), next(chats)
     began = datetime.now(UTC)
@@ -369,12 +365,12 @@ async def test_a_chat_that_turned_out_to_be_gone_is_unbound_unless_it_came_back(
     await publish(settings, *(unbound_event(str(chat), began, "blocked") for chat in (back, gone)))
 
     await wang.has(back)
-    await hears(settings, back, "bound", "bound")
+    await log.has_told(back, "bound", "bound")
     assert unbound_event("1", began, "blocked") == unbound_event("1", began, "blocked")
 
 
 async def test_whatever_the_order_of_arrival_the_newest_word_holds(
-    http: Http, telegram: Telegram, chats: Iterator[int], settings: Settings
+    http: Http, telegram: Telegram, chats: Iterator[int]
 ) -> None:
     """Updates of the same few seconds, each sent up to twice, shuffled over many chats."""
     zhao, seed, now = Customer(http, "zhao"), random.randrange(2**32), int(time.time())
@@ -414,20 +410,17 @@ IGNORED = {
 
 @pytest.mark.parametrize("fields", IGNORED.values(), ids=list(IGNORED))
 async def test_other_messages_are_taken_and_mean_nothing(
-    telegram: Telegram, chat: int, settings: Settings, fields: dict[str, Any]
+    telegram: Telegram, chat: int, log: Log, fields: dict[str, Any]
 ) -> None:
     update = telegram.message(chat, "")
     update["message"] |= fields
     assert await telegram.post(update) == 200
-    assert await facts_of(settings, chat) == []
-
-
-async def facts_of(settings: Settings, chat: int) -> list[Event]:
-    return [event for event in await published(settings.kafka) if event.subject == str(chat)]
+    await telegram.says(chat, "/stop")
+    await log.has_facts(chat, UNBOUND)
 
 
 async def test_groups_and_other_updates_are_taken_and_mean_nothing(
-    wang: Customer, telegram: Telegram, chat: int, settings: Settings
+    wang: Customer, telegram: Telegram, chat: int, log: Log
 ) -> None:
     token = await wang.token()
     group = telegram.message(chat, f"/start {token}")
@@ -441,9 +434,9 @@ async def test_groups_and_other_updates_are_taken_and_mean_nothing(
     for update in (group, left, unblocked, edited, {"update_id": 1, "poll": {"id": "1"}}):
         assert await telegram.post(update) == 200
 
-    assert await facts_of(settings, chat) == []
     await telegram.says(chat, f"/start {token}")  # the link is as good as before
     await wang.has(chat)
+    await log.has_facts(chat, BOUND)
 
 
 @pytest.mark.parametrize(
@@ -464,13 +457,13 @@ async def test_groups_and_other_updates_are_taken_and_mean_nothing(
     ],
 )
 async def test_what_cannot_be_read_is_taken_so_that_telegram_does_not_send_it_for_ever(
-    telegram: Telegram, settings: Settings, body: bytes
+    telegram: Telegram, body: bytes
 ) -> None:
     assert await telegram.post(body) == 200
 
 
 async def test_while_kafka_is_away_nothing_is_bound_and_the_same_update_binds_later(
-    http: Http, telegram: Telegram, chats: Iterator[int], settings: Settings
+    http: Http, telegram: Telegram, chats: Iterator[int], log: Log, settings: Settings
 ) -> None:
     away, other, chat = Customer(http, "away"), next(chats), next(chats)
     token = await away.token()
@@ -483,7 +476,7 @@ async def test_while_kafka_is_away_nothing_is_bound_and_the_same_update_binds_la
         await telegram.says(other, f"/start {token}")
         assert await telegram.post(update) == 200
         await away.has(chat)
-        await hears(settings, other, "used")
+        await log.has_told(other, "used")
 
         # The unbinding is written before it is published: it holds, and the repeat publishes it.
         refused = await Customer(cut_off, "away").send("unbindTg", {"chatId": str(chat)})
@@ -491,7 +484,7 @@ async def test_while_kafka_is_away_nothing_is_bound_and_the_same_update_binds_la
         assert refused.headers["Retry-After"]
         assert await away.chats() == []
     assert await away.unbind(chat) is True
-    assert [event.type for event in await facts_of(settings, chat)] == ["telegram.bound", "telegram.unbound"]
+    await log.has_facts(chat, BOUND, UNBOUND)
 
 
 async def test_without_a_store_the_calls_are_answered_503_in_the_envelope(http: Http, settings: Settings) -> None:

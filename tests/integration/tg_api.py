@@ -9,16 +9,21 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from chat_api import eventually
-from published import published
 
 from config.settings import Settings
-from config.topics import TOPICS
+from config.topics import TOPICS, topic_of
+from gateway.background import background
+from handlers.tg import ANSWERS
+from schemas.cloudevents import decode_record
 from schemas.delivery import DeliveryPlanned
+from schemas.events import Event
 from streams.cluster import open_cluster
 from workers.embedded.ports import LOOPBACK
 from workers.gateway import open_gateway
 from workers.health import Health
+from workers.reader import to_record
 
 SERVICE = "/global/message.app.CustomerTgBindApiService."
 BOT = "fanfold_test_bot"
@@ -156,8 +161,59 @@ class Telegram:
         assert await self.post(self.blocked(chat)) == 200
 
 
-async def told(settings: Settings, chat: int) -> list[DeliveryPlanned]:
-    """What the bot has been asked to tell a chat, in that order."""
-    events = [event for event in await published(settings.kafka) if event.type == "delivery.planned"]
-    planned = [msgspec.json.decode(event.data, type=DeliveryPlanned) for event in events]
-    return [delivery for delivery in planned if delivery.target == str(chat)]
+class Log:
+    """What is on the topics of chats and deliveries, read as it comes."""
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+
+    async def read(self, consumer: AIOKafkaConsumer) -> None:
+        async for record in consumer:
+            self._events.append(decode_record(to_record(record)))
+
+    async def has_facts(self, chat: int, *types: str) -> list[Event]:
+        """Wait until these facts about a chat are there and no others; returns them, in their order."""
+
+        async def facts() -> list[Event] | None:
+            found = [event for event in self._events if event.subject == str(chat)]
+            return found if [event.type for event in found] == list(types) else None
+
+        found: list[Event] = await eventually(facts)
+        return found
+
+    def told(self, chat: int) -> list[DeliveryPlanned]:
+        """What the bot has been asked to tell a chat, in that order."""
+        events = [event for event in self._events if event.type == "delivery.planned"]
+        planned = [msgspec.json.decode(event.data, type=DeliveryPlanned) for event in events]
+        return [delivery for delivery in planned if delivery.target == str(chat)]
+
+    async def has_told(self, chat: int, *names: str, language: str = "en") -> None:
+        """Wait until the bot has been asked to say these and no others."""
+        wanted = [ANSWERS[name][language] for name in names]
+
+        async def told() -> bool:
+            return [delivery.body for delivery in self.told(chat)] == wanted
+
+        await eventually(told)
+
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Log]:
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=50
+    )
+    await consumer.start()
+    try:
+        topics = [topic_of("telegram.bound"), topic_of("delivery.planned")]
+        consumer.assign(
+            [
+                TopicPartition(settings.kafka.prefix + topic.name, number)
+                for topic in topics
+                for number in range(topic.partitions)
+            ]
+        )
+        log = Log()
+        async with background(log.read(consumer), "read the log"):
+            yield log
+    finally:
+        await consumer.stop()
