@@ -119,11 +119,11 @@ class MongoStore:
                 async with self._turns:
                     await self._database[collection].bulk_write(writes, ordered=False)
         except BulkWriteError as error:
-            return _duplicates(collection, error)
+            return duplicates_in(collection, error)
         return []
 
 
-def _duplicates(collection: str, error: BulkWriteError) -> list[int]:
+def duplicates_in(collection: str, error: BulkWriteError) -> list[int]:
     """Raises RuntimeError for any other kind: without the documents, which the driver's error carries along."""
     for other in error.details["writeErrors"]:
         if other["code"] != DUPLICATE_KEY:

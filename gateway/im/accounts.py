@@ -97,15 +97,26 @@ def account_commands(database: Database, forget: Sequence[Forget] = ()) -> Seque
     own = Accounts(database, forget)
 
     def command(
-        operation_id: str, name: str, body: type[msgspec.Struct], handle: Callable[..., Awaitable[Reply]]
+        operation_id: str,
+        name: str,
+        body: type[msgspec.Struct],
+        handle: Callable[..., Awaitable[Reply]],
+        calls_per_second: int | None = None,
     ) -> Command:
-        return Command(operation_id=operation_id, service=LOGIN, name=name, body=body, handle=handle)
+        return Command(
+            operation_id=operation_id,
+            service=LOGIN,
+            name=name,
+            body=body,
+            handle=handle,
+            calls_per_second=calls_per_second,
+        )
 
     return (
         command("imAccountImport", "account_import", AccountImport, own.import_one),
-        command("imMultiaccountImport", "multiaccount_import", MultiaccountImport, own.import_many),
-        command("imAccountDelete", "account_delete", AccountDelete, own.delete),
-        command("imAccountCheck", "account_check", AccountCheck, own.check),
+        command("imMultiaccountImport", "multiaccount_import", MultiaccountImport, own.import_many, 100),
+        command("imAccountDelete", "account_delete", AccountDelete, own.delete, 100),
+        command("imAccountCheck", "account_check", AccountCheck, own.check, 100),
         command("imKick", "kick", AccountNamed, own.kick),
     )
 

@@ -15,7 +15,7 @@ from pymongo.errors import BulkWriteError
 from schemas.im.apps import App
 from schemas.im.ids import key_of
 from stores.collections import IM_ACCOUNTS
-from stores.mongo import DUPLICATE_KEY, IDS_PER_FIND, Database, Document, translated
+from stores.mongo import IDS_PER_FIND, Database, Document, duplicates_in, translated
 
 Profile = Mapping[str, Any]
 
@@ -27,35 +27,32 @@ async def existing(database: Database, app: App, user_ids: Iterable[str]) -> set
     """Those that are accounts of the app, its admins among them. Asks the store once per hundred."""
     asked = set(user_ids)
     admins = asked & app.admins
-    found = {user async for user, _ in _alive(database, app, asked - admins, {"_id": 1, "user": 1, "gone_at": 1})}
-    return admins | found
+    return admins | {row["user"] async for row in _alive(database, app, asked - admins)}
 
 
 async def profiles(database: Database, app: App, user_ids: Iterable[str]) -> dict[str, Profile]:
     """The profile of each that is an account of the app: the fields that are set."""
     asked = set(user_ids)
     known: dict[str, Profile] = {admin: {} for admin in asked & app.admins}
-    fields = {"user": 1, "gone_at": 1, "profile": 1}
-    return known | {user: found.get("profile", {}) async for user, found in _alive(database, app, asked, fields)}
+    return known | {row["user"]: row.get("profile", {}) async for row in _alive(database, app, asked, "profile")}
 
 
-async def _alive(
-    database: Database, app: App, user_ids: Iterable[str], fields: Mapping[str, int]
-) -> AsyncIterator[tuple[str, Document]]:
+async def _alive(database: Database, app: App, user_ids: Iterable[str], *fields: str) -> AsyncIterator[Document]:
+    """User and these fields of each that is imported and not gone."""
+    projection = dict.fromkeys(("user", "gone_at", *fields), 1)
     keys = [key_of(app.id, user) for user in user_ids]
     for start in range(0, len(keys), IDS_PER_FIND):
+        some = {"_id": {"$in": keys[start : start + IDS_PER_FIND]}}
         with translated():
-            rows = (
-                await database[IM_ACCOUNTS].find({"_id": {"$in": keys[start : start + IDS_PER_FIND]}}, fields).to_list()
-            )
+            rows = await database[IM_ACCOUNTS].find(some, projection).to_list()
         for row in rows:
             if "gone_at" not in row:
-                yield row["user"], row
+                yield row
 
 
 async def import_accounts(database: Database, app: App, accounts: Mapping[str, Profile], now: datetime) -> None:
     """Make accounts of those that are none; set the fields that are given. A repeat does no harm."""
-    alive = {user async for user, _ in _alive(database, app, accounts, {"user": 1, "gone_at": 1})}
+    alive = {row["user"] async for row in _alive(database, app, accounts)}
     writes = [
         _set_profile(app, user, profile) if user in alive else _revive(app, user, profile, now)
         for user, profile in accounts.items()
@@ -67,9 +64,9 @@ async def import_accounts(database: Database, app: App, accounts: Mapping[str, P
         with translated():
             await database[IM_ACCOUNTS].bulk_write(writes, ordered=False)
     except BulkWriteError as error:
-        # Another call imported them at the same moment.
-        if any(failed["code"] != DUPLICATE_KEY for failed in error.details["writeErrors"]):
-            raise RuntimeError(f"{IM_ACCOUNTS}: {len(error.details['writeErrors'])} imports failed") from None
+        duplicates_in(IM_ACCOUNTS, error)
+        # Another call imported some of them at the same moment. Now they are there, and what is given is set.
+        await import_accounts(database, app, accounts, now)
 
 
 def _revive(app: App, user: str, profile: Profile, now: datetime) -> UpdateOne:

@@ -1,5 +1,6 @@
 """Accounts of an app: imported, checked, thrown out, deleted; each app's own."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -73,6 +74,18 @@ async def test_imported_again_it_stays_the_same_account_with_what_is_new(im: ImA
 
     await im.ok(f"{LOGIN}/account_import", {"UserID": user, "Nick": "Lei"})
     assert await nick(im, user) == "Lei"
+
+
+async def test_of_imports_at_the_same_moment_none_is_lost(im: ImApi) -> None:
+    users = [a_user() for _ in range(20)]
+    async with asyncio.TaskGroup() as imports:
+        for user in users:
+            for fields in ({"Nick": "n"}, {"FaceUrl": "f"}, {}):
+                imports.create_task(im.ok(f"{LOGIN}/account_import", {"UserID": user, **fields}))
+
+    body = {"To_Account": users, "TagList": ["Tag_Profile_IM_Nick", "Tag_Profile_IM_Image"]}
+    found = (await im.ok("profile/portrait_get", body))["UserProfileItem"]
+    assert [[value["Value"] for value in item["ProfileItem"]] for item in found] == [["n", "f"]] * 20
 
 
 @pytest.mark.parametrize(

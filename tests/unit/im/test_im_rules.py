@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.im.system import CONTRACTS
+from config.settings import ImSettings, Settings
+from gateway.im.system import CONTRACTS, im_commands
 from gateway.openapi import load_contract, paths_of
 from handlers.effects import Latest, Max
 from handlers.im.presence import PRESENCE, end_presence
@@ -22,6 +23,7 @@ from schemas.im.names import api_name
 from schemas.im.online import platform_of
 from schemas.refusals import REASONS
 from stores.im.presence import overall, platforms_in
+from stores.mongo import open_database
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -95,6 +97,15 @@ def test_several_contracts_are_one() -> None:
 
     assert len(paths_of(together)) == sum(len(paths_of(contract)) for contract in contracts())
     assert len(together["tags"]) == len({tag["name"] for tag in together["tags"]})
+
+
+async def test_a_command_has_the_contracts_limit() -> None:
+    items = paths_of(load_contract(CONTRACTS))
+    async with open_database(Settings().mongo) as database:  # never contacted
+        for command in im_commands(ImSettings(), database):
+            limit = items[command.path]["post"]["x-rate-limit"]
+            assert limit["per"] == "second"
+            assert (command.calls_per_second or ImSettings().calls_per_second) == limit["limit"], command.path
 
 
 def test_an_import_says_what_is_wrong_with_it() -> None:
