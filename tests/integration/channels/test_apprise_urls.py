@@ -138,7 +138,7 @@ async def test_an_endless_answer_ends_the_attempt_and_not_the_process(apprise: C
     async with a_raw_peer(endless) as url:
         receipt = await apprise.send(a_push(), Target(address=url.replace("http", "json")))
 
-    assert receipt.came == Came.RETRY
+    assert (receipt.came, receipt.response) == (Came.RETRY, "Apprise could not deliver it, and does not say why")
     assert (await apprise.send(a_push(), json_url(peer))).came == Came.DELIVERED
 
 
