@@ -123,7 +123,7 @@ class Bounds:
             elif event == "open":
                 self._check_opening(*arguments)
             elif event.startswith(PROGRAMS):
-                raise PermissionError("starting programs is not for a push to do")
+                raise PermissionError("programs and services of this machine are not for a push to use")
         except OSError as error:
             self.refused = str(error)
             raise

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 import aiohttp
-from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from channels.addresses import Network, addresses_of, check_address
@@ -49,7 +48,7 @@ async def open_net(push: PushSettings, resolver: AbstractResolver | None = None)
     """
     allowed = tuple(push.allow_networks)
 
-    def guarded_socket(info: AddrInfoType) -> socket.socket:
+    def guarded_socket(info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, address = info
         check_address(str(address[0]), allowed)
         return socket.socket(family, kind, protocol)
