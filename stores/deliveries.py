@@ -164,12 +164,12 @@ class Deliveries:
             last = found[0]["lane"]
             lanes.append(last)
 
-    async def first_open(self, lane: str, ordered_by: str) -> str | None:
+    async def first_open(self, lane: str, ordered_by: str) -> tuple[str, State] | None:
         """Of one order in one lane, the first that has not left yet."""
         asked = {"lane": lane, "ordered_open": ordered_by, "state": {"$in": [state.value for state in OPEN]}}
         with translated():
-            found = await self._deliveries.find(asked, {"_id": 1}).sort([("order", 1)]).limit(1).to_list()
-        return found[0]["_id"] if found else None
+            found = await self._deliveries.find(asked, {"state": 1}).sort([("order", 1)]).limit(1).to_list()
+        return (found[0]["_id"], State(found[0]["state"])) if found else None
 
     async def gathered(self, digest: str, limit: int) -> list[Stored]:
         """What waits for the same digest, oldest first."""

@@ -10,9 +10,12 @@ from aiohttp import web
 
 from config.settings import Settings
 from config.topics import Topic
+from gateway.repair import replay
 from schemas.delivery import delivery_id
+from stores.dead_letters import DeadLetters, Which
 from stores.mongo import Database
 from streams.cluster import Cluster
+from streams.records import open_sender
 from tests.integration.chat_api import an_event, eventually, folding, publish
 from tests.integration.pushing import Sink, a_push, a_sink, an_endpoint, dispatching, push_settings, pushing
 
@@ -115,12 +118,10 @@ async def test_what_is_given_up_becomes_a_dead_letter_and_its_replay_is_tried_ag
         assert "no such thing" in letter["letter"]["detail"]
 
         sink.answer = lambda _: web.Response(status=200)
-        from gateway.repair import replay
-        from stores.dead_letters import DeadLetters
-        from streams.records import open_sender
-
+        letters = DeadLetters(database)
+        [shown] = await letters.page(Which(), after=None, limit=5)
         async with open_sender(quick.kafka) as sender:
-            await replay(DeadLetters(database), sender, letter["_id"], datetime.now(UTC))
+            await replay(letters, sender, shown.id, datetime.now(UTC))
         [delivery] = await settled(database, 1)
 
     assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["refused", "delivered"]

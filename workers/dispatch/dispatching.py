@@ -7,7 +7,8 @@ holds a few deliveries there and stands in the store with the rest.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -77,6 +78,7 @@ class Dispatching:
         self._desks: dict[int, Desk] = {}
         self._lanes: dict[str, Lane] = {}
         self._jobs: dict[str, Job] = {}
+        self._looks: dict[object, set[str]] = {}
         self._ready: dict[str, Lane] = {}
         self._in_flight = 0
         self._bytes = 0
@@ -167,7 +169,7 @@ class Dispatching:
             desk.offsets.read(job.offset)
             self._queue(lane, job)
             return None
-        lane.spilled = True
+        lane.spill()
         lane.parking += 1
         return Change(State.PARKED, 0)
 
@@ -180,10 +182,15 @@ class Dispatching:
             return lane.blocked[key] in self._jobs
         if any(other.planned.ordered_by == key for other in lane.queue):
             return True
-        first = await job.holding.patience.while_transient(self._deliveries.first_open, lane.name, key)
-        if first is None or first == job.id:
+        return await self._is_first(lane, job.id, key)
+
+    async def _is_first(self, lane: Lane, delivery_id: str, key: str) -> bool:
+        """Whether no other of its order is open in the store; one that waits for its time blocks the order."""
+        first = await lane.holding.patience.while_transient(self._deliveries.first_open, lane.name, key)
+        if first is None or first[0] == delivery_id:
             return True
-        lane.blocked[key] = first
+        if first[1] == State.WAITING:
+            lane.blocked[key] = first[0]
         return False
 
     async def _write_down(self, writes: Sequence[tuple[Job, Change]]) -> None:
@@ -232,7 +239,19 @@ class Dispatching:
         metrics.IN_MEMORY.set(len(self._jobs))
         self._pump(lane)
 
+    @contextmanager
+    def _looking(self) -> Iterator[set[str]]:
+        """Ids that are in memory at any moment of a look into the store: what it finds of them may be over by then."""
+        look = object()
+        met = self._looks[look] = set(self._jobs)
+        try:
+            yield met
+        finally:
+            del self._looks[look]
+
     def _drop(self, job: Job) -> None:
+        for met in self._looks.values():
+            met.add(job.id)
         if self._jobs.pop(job.id, None) is not None:
             self._bytes -= job.size
             metrics.IN_MEMORY.set(len(self._jobs))
@@ -330,19 +349,24 @@ class Dispatching:
     async def _load_due(self, desk: Desk) -> None:
         patience, partition = desk.held.patience, desk.held.log.partition
         held = sum(job.stored == State.WAITING and job.holding is desk.held for job in self._jobs.values())
-        due = await patience.while_transient(self._deliveries.due, partition, datetime.now(UTC), DUE_AT_ONCE + held)
+        with self._looking() as met:
+            due = await patience.while_transient(self._deliveries.due, partition, datetime.now(UTC), DUE_AT_ONCE + held)
         digests = {job.planned.digest for job in self._jobs.values()}
         behind = []
         for stored in due:
             planned = stored.planned
-            if planned.id in self._jobs or (planned.digest is not None and planned.digest in digests):
+            if (
+                planned.id in met
+                or planned.id in self._jobs
+                or (planned.digest is not None and planned.digest in digests)
+            ):
                 continue
             lane = self._lane_of(planned, desk)
             if lane.has_room() and self._bytes < MEMORY_BYTES:
                 digests.add(planned.digest)
                 self._queue(lane, self._job(desk, stored))
             elif planned.digest is None:
-                lane.spilled = True
+                lane.spill()
                 behind.append(planned.id)
         await self._recorder.record_all(parking(behind))
         for lane in [self._lanes[stored.planned.lane] for stored in due if stored.planned.lane in self._lanes]:
@@ -351,28 +375,30 @@ class Dispatching:
     async def _refill(self, desk: Desk, lane: Lane, wanted: int) -> None:
         """Fetch what stands first in a lane."""
         patience, partition = desk.held.patience, desk.held.log.partition
-        loaded = sum(job.stored == State.PARKED for job in lane.queue) + lane.under_way
-        limit = wanted + loaded
-        parked = await patience.while_transient(
-            self._deliveries.parked, partition, lane.name, limit, list(lane.blocked)
-        )
-        lane.spilled = len(parked) == limit
-        for stored in parked:
-            if stored.planned.id in self._jobs or desk.leaving:
-                continue
-            if await self._heads_its_order(desk, lane, stored):
-                self._queue(lane, self._job(desk, stored))
+        limit = wanted + sum(job.stored == State.PARKED for job in lane.queue) + lane.under_way
+        spills = lane.spills
+        with self._looking() as met:
+            parked = await patience.while_transient(
+                self._deliveries.parked, partition, lane.name, limit, list(lane.blocked)
+            )
+            lane.spilled = len(parked) == limit or lane.spills > spills
+            for stored in parked:
+                if stored.planned.id in self._jobs or desk.leaving:
+                    continue
+                if stored.planned.id in met:
+                    lane.spill()  # it was in memory a moment ago: what has become of it the next look shows
+                elif await self._heads_its_order(lane, stored):
+                    self._queue(lane, self._job(desk, stored))
         lane.filling = False
         self._pump(lane)
 
-    async def _heads_its_order(self, desk: Desk, lane: Lane, stored: Stored) -> bool:
+    async def _heads_its_order(self, lane: Lane, stored: Stored) -> bool:
         key = stored.planned.ordered_by
         if key is None:
             return True
-        if key not in lane.blocked:
-            first = await desk.held.patience.while_transient(self._deliveries.first_open, lane.name, key)
-            lane.blocked[key] = first or stored.planned.id
-        return lane.blocked[key] == stored.planned.id
+        if key in lane.blocked:
+            return lane.blocked[key] == stored.planned.id
+        return await self._is_first(lane, stored.planned.id, key)
 
     async def _park_stale(self) -> None:
         before = time.monotonic() - STALE_SECONDS
@@ -385,7 +411,7 @@ class Dispatching:
         """Put deliveries that stood in memory into the store."""
         if not jobs:
             return
-        lane.spilled = True
+        lane.spill()
         fresh = [job for job in jobs if job.stored is None]
         lane.parking += len(fresh)
         await self._write_down([(job, Change(State.PARKED, 0)) for job in fresh])
@@ -410,7 +436,7 @@ class Dispatching:
         if self._by_endpoint(channel):
             await desk.held.patience.while_transient(self._book.learn, [target])
         lane = self._lane(name, channel, target, desk)
-        lane.spilled = True
+        lane.spill()
         self._pump(lane)
 
     async def _unblock(self, lane: Lane) -> None:
@@ -420,10 +446,11 @@ class Dispatching:
             first = await lane.holding.patience.while_transient(self._deliveries.first_open, lane.name, key)
             if lane.blocked.get(key) != blocker:
                 continue
-            if first is None:
-                del lane.blocked[key]
+            if first is not None and first[1] == State.WAITING:
+                lane.blocked[key] = first[0]
             else:
-                lane.blocked[key] = first
+                del lane.blocked[key]
+                lane.spill()
             self._pump(lane)
 
     def _job(self, desk: Desk, stored: Stored) -> Job:

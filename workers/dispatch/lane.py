@@ -45,6 +45,8 @@ class Lane:
         self.breaker = breaker
         self.limits = limits
         self.spilled = False
+        self.spills = 0
+        """How often it has spilled: what is looked for in the store may be out of date when it is found."""
         self.parking = 0
         """Deliveries on their way into the store."""
         self.filling = False
@@ -113,7 +115,12 @@ class Lane:
         if key is not None and not open_still and self.blocked.get(key) == job.id:
             del self.blocked[key]
             # Others of its order may stand in the store.
-            self.spilled = True
+            self.spill()
+
+    def spill(self) -> None:
+        """Something of it stands in the store."""
+        self.spilled = True
+        self.spills += 1
 
     def hold(self, until: float) -> None:
         """No attempt starts before: the receiver asked for it."""

@@ -240,4 +240,4 @@ def letter_of_delivery(planned: DeliveryPlanned, job: Job, deaths: int, reason: 
         headers=encode_headers(event),
     )
     letter = letter_for(Poisoned(record, f"delivery_{reason}", detail), log_id)
-    return msgspec.structs.replace(letter, id=f"{planned.id}/{deaths}")
+    return msgspec.structs.replace(letter, id=f"{planned.id}@{deaths}")
