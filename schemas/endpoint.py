@@ -34,6 +34,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     enabled: bool = True
     disabled_reason: str | None = None
     """`gone`, `failing`, or what an operator said."""
+    disabled_at: datetime | None = None
     failing_since: datetime | None = None
     created_at: datetime
     updated_at: datetime

@@ -19,6 +19,7 @@ IM_ACCOUNTS = "im_accounts"
 PUSHES = "pushes"
 """Which deliveries a push came to: decided once, whatever is repeated."""
 DELIVERIES = "deliveries"
+ENDPOINTS = "endpoints"
 TG_LINKS = "tg_links"
 REMEMBERED = timedelta(days=30)
 """How long a fact without a lasting document is recognised when it comes again."""
@@ -73,6 +74,14 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("recipient", 1), ("requested_at", -1))),
         Index((("requested_at", -1),)),
         Index((("finished_at", 1),), expires_after=REMEMBERED),
+    ),
+    ENDPOINTS: (
+        Index((("owner", 1), ("_id", -1))),
+        Index((("serves", 1),)),
+        # What a dispatcher asks for again and again: changes, and secrets whose time is over.
+        Index((("updated_at", 1),)),
+        Index((("secrets.until", 1),), sparse=True),
+        Index((("deleted_at", 1),), expires_after=REMEMBERED),
     ),
     inboxes.ENTRIES: (Index((("recipient", 1), ("at", -1))),),
     inboxes.INBOXES: (),
