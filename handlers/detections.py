@@ -63,6 +63,19 @@ def _push(name: str, recipient: str, notice: DetectionNoticed) -> Emit:
         kind="detection.noticed",
         title=notice.title,
         body=notice.content,
-        fields={"code": notice.code},
+        fields=_told(notice),
     )
     return Emit(f"push/{name}", "push.requested", recipient, request)
+
+
+def _told(notice: DetectionNoticed) -> dict[str, str | int]:
+    """What a template may name, and programs are told; left out what the notice lacks."""
+    known = {
+        "code": notice.code,
+        "task_name": notice.task_name,
+        "channel": notice.channel,
+        "total": notice.total,
+        "banned_count": notice.banned_count,
+        "normal_count": notice.normal_count,
+    }
+    return {name: value for name, value in known.items() if value is not None}

@@ -12,26 +12,26 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import msgspec
-from config.templates import load_templates
-from handlers.rendering import Templates
-from stores.endpoints import Endpoints
-from stores.vault import Vault
 
 from channels.registry import ways
 from config.settings import Settings
+from config.templates import load_templates
 from handlers.letters import letter_for
 from handlers.outcome import Fact, Outcome, Route, emitted_event
 from handlers.plan import Decided, Planner, Poisoned, split
+from handlers.rendering import Templates
 from handlers.routing import Known, Routed, Written, emits_of, language_of, route_push
 from schemas.errors import Poison
 from schemas.events import Event, Record
 from schemas.push import PushRequested
 from stores.applier import Applied, record_facts
 from stores.collections import PUSHES
+from stores.endpoints import Endpoints
 from stores.mongo import Database, MongoStore, open_database
 from stores.pushes import document_of, routed_pushes
 from stores.recipients import known_of
 from stores.store import Store
+from stores.vault import Vault
 from streams.cluster import Cluster
 from streams.publisher import Publisher
 from workers import router_metrics as metrics
@@ -56,7 +56,7 @@ async def run_router(settings: Settings, stop: asyncio.Event, health: Health) ->
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
         endpoints = Endpoints(database, Vault(settings.push.secrets_keys))
-        templates = load_templates(settings.push.templates)
+        templates = Templates(load_templates(settings.push.templates))
         store = MongoStore(database, settings.mongo.parallel_writes)
         channels = frozenset(name for name, way in ways().items() if way.configured(settings))
         routing = Routing(database, store, endpoints, templates, channels, publisher)
