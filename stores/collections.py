@@ -69,11 +69,9 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("partition", 1), ("due_at", 1)), only_where={"state": "waiting"}),
         Index((("partition", 1), ("lane", 1), ("order", 1)), only_where={"state": "parked"}),
         Index((("lane", 1), ("ordered_open", 1), ("order", 1)), only_where={"ordered_open": {"$exists": True}}),
-        Index((("digest", 1),), only_where={"digest": {"$exists": True}}),
         Index((("lane", 1), ("requested_at", -1))),
         Index((("recipient", 1), ("requested_at", -1))),
-        Index((("requested_at", -1),)),
-        Index((("finished_at", 1),), expires_after=REMEMBERED),
+        Index((("requested_at", 1),), expires_after=REMEMBERED),
     ),
     ENDPOINTS: (
         Index((("owner", 1), ("_id", -1))),

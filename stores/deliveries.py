@@ -29,6 +29,7 @@ class Stored(msgspec.Struct, frozen=True):
     state: State
     order: int
     failures: int = 0
+    due_at: datetime | None = None
     deaths: int = 0
     """How often it was given up before: each time has a dead letter of its own."""
 
@@ -153,16 +154,11 @@ class Deliveries:
 
     async def parked_lanes(self, partition: int) -> list[str]:
         """The lanes of a partition in which something stands."""
-        lanes: list[str] = []
-        last = ""
-        while True:
-            asked = {"partition": partition, "state": State.PARKED.value, "lane": {"$gt": last}}
-            with translated():
-                found = await self._deliveries.find(asked, {"lane": 1}).sort([("lane", 1)]).limit(1).to_list()
-            if not found:
-                return lanes
-            last = found[0]["lane"]
-            lanes.append(last)
+        with translated():
+            lanes: list[str] = await self._deliveries.distinct(
+                "lane", {"partition": partition, "state": State.PARKED.value}
+            )
+        return lanes
 
     async def first_open(self, lane: str, ordered_by: str) -> tuple[str, State] | None:
         """Of one order in one lane, the first that has not left yet."""
@@ -171,9 +167,10 @@ class Deliveries:
             found = await self._deliveries.find(asked, {"state": 1}).sort([("order", 1)]).limit(1).to_list()
         return (found[0]["_id"], State(found[0]["state"])) if found else None
 
-    async def gathered(self, digest: str, limit: int) -> list[Stored]:
-        """What waits for the same digest, oldest first."""
-        return await self._stored({"digest": digest, "state": State.WAITING.value}, [("order", 1)], limit)
+    async def gathered(self, partition: int, digest: str, due_at: datetime, limit: int) -> list[Stored]:
+        """What waits for the same digest, oldest first: all of it falls due at the same instant."""
+        asked = {"partition": partition, "state": State.WAITING.value, "due_at": due_at, "digest": digest}
+        return await self._stored(asked, [("order", 1)], limit)
 
     async def _stored(self, asked: Document, order: list[tuple[str, int]], limit: int) -> list[Stored]:
         with translated():
@@ -188,5 +185,6 @@ def to_stored(document: Document) -> Stored:
         State(document["state"]),
         document["order"],
         document["failures"],
+        document.get("due_at"),
         document.get("deaths", 0),
     )

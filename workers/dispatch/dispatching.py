@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import msgspec
 import structlog
 
-from channels.channel import Came, Receipt, Way
+from channels.channel import Came, Way
 from config.settings import DispatcherSettings
 from handlers.letters import letter_for
 from handlers.outcome import Fact, Outcome, Route
@@ -28,7 +28,7 @@ from workers.dispatch.breaker import Breaker
 from workers.dispatch.lane import Job, Lane, Limits
 from workers.dispatch.offsets import Offsets
 from workers.dispatch.recorder import Recorder
-from workers.dispatch.sending import SOURCE, Sending
+from workers.dispatch.sending import SOURCE, Sending, Sent
 from workers.fold_batch import Publishes, halt_past_ceiling, publishable, up_to_ceiling
 from workers.reader import Holding
 
@@ -36,14 +36,18 @@ log = structlog.get_logger()
 
 MEMORY_BYTES = 64 * 1024 * 1024
 """Of deliveries in memory, as they came from Kafka."""
+ROOM_SECONDS = 0.5
+"""A lane out of which nothing has gone for so long does not keep up, whatever it did before."""
 STALE_SECONDS = 5.0
 """A delivery that has not started by then is written down: until it is, nothing behind it can be committed."""
 DUE_AT_ONCE = 500
 TOO_MANY_REQUESTS = 429
 LONGEST_HOLD_SECONDS = 3600.0
 """A receiver may hold back its lane for so long with Retry-After."""
-LOOK_SECONDS = 5.0
-"""How often lanes are looked for in which something stands, and endpoints that have changed."""
+LOOK_SECONDS = 2.0
+"""How often endpoints that have changed are looked for, and orders that somebody else let go."""
+LANES_SECONDS = 300.0
+"""How often lanes are looked for in which something stands that nobody here has put there."""
 
 
 class Desk(msgspec.Struct, eq=False):
@@ -53,6 +57,7 @@ class Desk(msgspec.Struct, eq=False):
     offsets: Offsets
     attempts: set[asyncio.Task[None]] = msgspec.field(default_factory=set)
     leaving: bool = False
+    lanes_looked_at: float = float("-inf")
 
 
 class Dispatching:
@@ -160,11 +165,16 @@ class Dispatching:
     # ---- where it stands --------------------------------------------------------------------------------------------
 
     async def _place(self, desk: Desk, job: Job) -> Change | None:
-        """Queue it in its lane, or say how it is to be written down."""
+        """Queue it in its lane, or say how it is to be written down.
+
+        A lane that keeps up is waited for: the store is for those that do not.
+        """
         planned = job.planned
         if planned.not_before is not None and (planned.digest is not None or planned.not_before > datetime.now(UTC)):
             return Change(State.WAITING, 0, due_at=planned.not_before)
         lane = self._lane_of(planned, desk)
+        while lane.keeps_up and not lane.has_room():
+            await wait_for_room(lane)
         if lane.has_room() and self._bytes < MEMORY_BYTES and await self._first_of_its_order(lane, job):
             desk.offsets.read(job.offset)
             self._queue(lane, job)
@@ -301,24 +311,33 @@ class Dispatching:
 
     async def _attempt(self, desk: Desk, lane: Lane, job: Job) -> None:
         try:
-            sent = await self._sending.attempt(job)
+            sent = await self._sending.send(job)
         finally:
             self._in_flight -= 1
             metrics.IN_FLIGHT.set(self._in_flight)
-            self._drop(job)
-        lane.ended(job, open_still=sent.follows.state == State.WAITING)
+        self._learn(lane, job, sent)
+        # The receiver is free for the next one; only those of the same order wait until this one is recorded.
+        lane.answered(sent.seconds)
+        self._pump_all(lane)
+        await self._sending.settle(job, sent)
+        self._drop(job)
+        waits = sent.follows.state == State.WAITING
+        lane.ended(job, open_still=waits)
         if job.stored is None:
             desk.offsets.settle(job.offset)
-        self._learn(lane, job, sent.receipt)
-        if sent.follows.state == State.WAITING and (key := job.planned.ordered_by) is not None:
+        if waits and (key := job.planned.ordered_by) is not None:
             await self._park(desk, lane, lane.take_blocked(key))
+        self._pump_all(lane)
+
+    def _pump_all(self, lane: Lane) -> None:
+        """Start what may start in this lane, and in those that found the process busy."""
         self._pump(lane)
         while self._ready and not self._full:
             self._pump(self._ready.pop(next(iter(self._ready))))
 
-    def _learn(self, lane: Lane, job: Job, receipt: Receipt | None) -> None:
+    def _learn(self, lane: Lane, job: Job, sent: Sent) -> None:
         """What an attempt says about its lane."""
-        now = time.monotonic()
+        now, receipt = time.monotonic(), sent.receipt
         if receipt is not None and receipt.came == Came.RETRY:
             lane.breaker.failed(now)
             if receipt.status == TOO_MANY_REQUESTS and self._by_endpoint(job.planned.channel):
@@ -375,7 +394,7 @@ class Dispatching:
     async def _refill(self, desk: Desk, lane: Lane, wanted: int) -> None:
         """Fetch what stands first in a lane."""
         patience, partition = desk.held.patience, desk.held.log.partition
-        limit = wanted + sum(job.stored == State.PARKED for job in lane.queue) + lane.under_way
+        limit = wanted + sum(job.stored == State.PARKED for job in lane.queue) + lane.unrecorded
         spills = lane.spills
         with self._looking() as met:
             parked = await patience.while_transient(
@@ -422,11 +441,14 @@ class Dispatching:
                 desk.offsets.settle(job.offset)
 
     async def _look_around(self) -> None:
-        """Find lanes that somebody else filled, orders that somebody else let go, endpoints that have changed."""
+        """Find lanes in which something stands, orders that somebody else let go, endpoints that have changed."""
         for desk in self._working():
-            lanes = await desk.held.patience.while_transient(self._deliveries.parked_lanes, desk.held.log.partition)
-            for name in lanes:
-                await self._wake(desk, name)
+            if time.monotonic() - desk.lanes_looked_at >= LANES_SECONDS:
+                desk.lanes_looked_at = time.monotonic()
+                lanes = await desk.held.patience.while_transient(self._deliveries.parked_lanes, desk.held.log.partition)
+                for name in lanes:
+                    await self._wake(desk, name)
+        for desk in self._working()[:1]:
             await desk.held.patience.while_transient(self._book.refresh)
         for lane in list(self._lanes.values()):
             await self._unblock(lane)
@@ -462,6 +484,7 @@ class Dispatching:
             time.monotonic(),
             failures=stored.failures,
             deaths=stored.deaths,
+            due_at=stored.due_at,
             stored=stored.state,
         )
 
@@ -482,6 +505,16 @@ class Dispatching:
             self._drop(job)
         for name in [name for name, lane in self._lanes.items() if lane.holding is desk.held]:
             del self._lanes[name]
+
+
+async def wait_for_room(lane: Lane) -> None:
+    """Return when something has left the lane; one in which nothing moves is not waited for again."""
+    lane.freed.clear()
+    try:
+        async with asyncio.timeout(ROOM_SECONDS):
+            await lane.freed.wait()
+    except TimeoutError:
+        lane.stalled = True
 
 
 def planned_in(step: Decided) -> DeliveryPlanned:

@@ -6,12 +6,16 @@ them. The rest is parked in the store, and `spilled` says that there may be some
 
 import asyncio
 from collections import deque
+from datetime import datetime
 
 import msgspec
 
 from schemas.delivery import DeliveryPlanned, State
 from workers.dispatch.breaker import Breaker
 from workers.reader import Holding
+
+QUICK_SECONDS = 0.1
+"""A lane in which a place is free again so soon is waited for."""
 
 
 class Job(msgspec.Struct, eq=False):
@@ -24,6 +28,7 @@ class Job(msgspec.Struct, eq=False):
     since: float
     failures: int = 0
     deaths: int = 0
+    due_at: datetime | None = None
     stored: State | None = None
 
     @property
@@ -54,7 +59,15 @@ class Lane:
         self.woken_at: float | None = None
         """When it is to be looked at again, having waited for its rate or its breaker."""
         self.timer: asyncio.TimerHandle | None = None
+        self.freed = asyncio.Event()
+        """Set when one has left the queue."""
+        self.usual_seconds = 0.0
+        """How long its attempts take lately."""
+        self.stalled = False
+        """Nothing left it while somebody waited."""
         self.under_way = 0
+        self.unrecorded = 0
+        """Started, and not yet recorded."""
         self.blocked: dict[str, str] = {}
         """Orders that one of theirs holds up, and which one: under way, or waiting for its next attempt."""
         self.queue: deque[Job] = deque()
@@ -64,12 +77,18 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten."""
-        in_use = self.queue or self.under_way or self.spilled or self.parking or self.filling or self.timer
+        in_use = self.queue or self.unrecorded or self.spilled or self.parking or self.filling or self.timer
         return not (in_use or self.blocked or self.breaker.open)
 
     def has_room(self) -> bool:
         """Whether one more may stand in memory: not behind parked ones. A lane left alone is tried with one."""
         return not self.spilled and len(self.queue) < (1 if self.breaker.open else self._waiting_most)
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether waiting for room in it is short: what others wait for behind it."""
+        room_seconds = self.usual_seconds / self.limits.concurrency
+        return not (self.spilled or self.stalled or self.breaker.open) and room_seconds < QUICK_SECONDS
 
     def wants_more(self) -> int:
         """How many parked ones may be fetched."""
@@ -97,20 +116,28 @@ class Lane:
         for index, job in enumerate(self.queue):
             if job.planned.ordered_by not in self.blocked or self.blocked[job.planned.ordered_by] == job.id:
                 del self.queue[index]
+                self.freed.set()
                 return job
         return None
 
     def started(self, job: Job, now: float) -> None:
         self.under_way += 1
+        self.unrecorded += 1
         self.breaker.started()
         if job.planned.ordered_by is not None:
             self.blocked[job.planned.ordered_by] = job.id
         if self.limits.rate_per_second is not None:
             self._next_start = max(now, self._next_start) + 1 / self.limits.rate_per_second
 
-    def ended(self, job: Job, *, open_still: bool) -> None:
-        """An attempt is over. One that will be tried again goes on holding up its order."""
+    def answered(self, seconds: float) -> None:
+        """The receiver has answered, after so long."""
         self.under_way -= 1
+        self.stalled = False
+        self.usual_seconds += (seconds - self.usual_seconds) * 0.25
+
+    def ended(self, job: Job, *, open_still: bool) -> None:
+        """An attempt is recorded. One that will be tried again goes on holding up its order."""
+        self.unrecorded -= 1
         key = job.planned.ordered_by
         if key is not None and not open_still and self.blocked.get(key) == job.id:
             del self.blocked[key]

@@ -44,6 +44,14 @@ class Sent(msgspec.Struct, frozen=True):
 
     follows: Follows
     receipt: Receipt | None = None
+    attempt: Attempt | None = None
+    others: Sequence[Stored] = ()
+    """What went with it, in a digest."""
+
+    @property
+    def seconds(self) -> float:
+        """What the receiver took to answer."""
+        return 0.0 if self.attempt is None else self.attempt.seconds
 
 
 class Sending:
@@ -69,36 +77,43 @@ class Sending:
         self._settings = settings
         self._patience = patience
 
-    async def attempt(self, job: Job) -> Sent:
-        """Send it, and with it what gathers for the same digest; returns once it is recorded."""
+    async def send(self, job: Job) -> Sent:
+        """Try once; with it goes what gathers for the same digest."""
         others = await self._others(job)
-        members = [job.planned, *(other.planned for other in others)]
-        sent, attempt = await self._send(job, gather(members))
-        if sent.follows.state == State.DEAD:
-            await self._patience.while_transient(self._publisher.publish, self._letters(job, others, sent))
-        changes = [self._change(sent, attempt, failures) for failures in (job.failures, *(o.failures for o in others))]
-        await self._record(job, changes[0])
-        await self._recorder.record_all([update(o.planned.id, c) for o, c in zip(others, changes[1:], strict=True)])
-        if sent.follows.state == State.DEAD:
-            metrics.DEAD.labels(job.planned.channel, sent.follows.reason or "").inc(len(members))
-        return sent
+        return await self._send(job, gather([job.planned, *(other.planned for other in others)]), others)
+
+    async def settle(self, job: Job, sent: Sent) -> None:
+        """Set aside what is given up, and record what was done; returns once it is written."""
+        dead = sent.follows.state == State.DEAD
+        if dead:
+            await self._patience.while_transient(self._publisher.publish, self._letters(job, sent))
+        await self._record(job, self._change(sent, job.failures))
+        await self._recorder.record_all(
+            [update(other.planned.id, self._change(sent, other.failures)) for other in sent.others]
+        )
+        if dead:
+            metrics.DEAD.labels(job.planned.channel, sent.follows.reason or "").inc(1 + len(sent.others))
 
     async def _others(self, job: Job) -> list[Stored]:
-        if job.planned.digest is None or job.stored is None:
+        if job.planned.digest is None or job.due_at is None:
             return []
-        gathered = await self._patience.while_transient(self._deliveries.gathered, job.planned.digest, DIGEST_MOST)
+        gathered = await self._patience.while_transient(
+            self._deliveries.gathered, job.holding.log.partition, job.planned.digest, job.due_at, DIGEST_MOST
+        )
         return [other for other in gathered if other.planned.id != job.id]
 
-    async def _send(self, job: Job, planned: DeliveryPlanned) -> tuple[Sent, Attempt | None]:
+    async def _send(self, job: Job, planned: DeliveryPlanned, others: Sequence[Stored]) -> Sent:
         channel, way = self._channels.get(planned.channel), self._ways.get(planned.channel)
         if channel is None or way is None:
-            return Sent(Follows(State.DEAD, reason="no_channel")), None
+            return Sent(Follows(State.DEAD, reason="no_channel"), others=others)
         endpoint = None
         target = Target(address=planned.target)
         if way.options is not None:
-            endpoint = await self._patience.while_transient(self._book.find, planned.target)
+            endpoint = self._book.known(planned.target)
+            if endpoint is None:
+                endpoint = await self._patience.while_transient(self._book.find, planned.target)
             if endpoint is None or not endpoint.enabled:
-                return Sent(Follows(State.DEAD, reason="endpoint_disabled")), None
+                return Sent(Follows(State.DEAD, reason="endpoint_disabled"), others=others)
             target = Target(address=endpoint.url, secrets=endpoint.secrets, options=endpoint.options)
         at, started = datetime.now(UTC), time.perf_counter()
         receipt = await channel.send(to_message(planned), target)
@@ -121,12 +136,14 @@ class Sending:
         attempt = Attempt(
             at=at, outcome=receipt.came.value, seconds=seconds, status=receipt.status, response=receipt.response
         )
-        return Sent(follows, receipt), attempt
+        return Sent(follows, receipt, attempt, others)
 
     async def _tell_target(
         self, planned: DeliveryPlanned, endpoint: Endpoint | None, receipt: Receipt, at: datetime
     ) -> None:
         """Keep what the attempt says about the target itself."""
+        if receipt.came == Came.DELIVERED and (endpoint is None or endpoint.failing_since is None):
+            return
         if endpoint is not None:
             await self._patience.while_transient(self._tell_endpoint, endpoint, receipt.came, at)
         elif receipt.came == Came.GONE and planned.channel == "telegram":
@@ -152,15 +169,15 @@ class Sending:
         metrics.DISABLED.labels(endpoint.channel, reason).inc()
         log.warning("endpoint_disabled", endpoint=endpoint.id, channel=endpoint.channel, reason=reason)
 
-    def _letters(self, job: Job, others: Sequence[Stored], sent: Sent) -> list[Event]:
+    def _letters(self, job: Job, sent: Sent) -> list[Event]:
         receipt = sent.receipt
         detail = "" if receipt is None else f"status {receipt.status}: {receipt.response or ''}"
-        given_up = [(job.planned, job.deaths), *((other.planned, other.deaths) for other in others)]
+        given_up = [(job.planned, job.deaths), *((other.planned, other.deaths) for other in sent.others)]
         return [
             letter_of_delivery(planned, job, deaths, sent.follows.reason or "", detail) for planned, deaths in given_up
         ]
 
-    def _change(self, sent: Sent, attempt: Attempt | None, failures: int) -> Change:
+    def _change(self, sent: Sent, failures: int) -> Change:
         follows = sent.follows
         failed = sent.receipt is not None and sent.receipt.came != Came.DELIVERED
         return Change(
@@ -168,7 +185,7 @@ class Sending:
             failures=failures + failed,
             due_at=follows.due_at,
             reason=follows.reason,
-            attempt=attempt,
+            attempt=sent.attempt,
             finished_at=None if follows.state == State.WAITING else datetime.now(UTC),
         )
 

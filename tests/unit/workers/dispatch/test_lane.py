@@ -31,6 +31,11 @@ def a_job(number: int, since: float = 0.0, stored: State | None = None, **fields
     return Job(planned, HOLDING, number, 100, since, stored=stored)
 
 
+def end(lane: Lane, job: Job, *, open_still: bool = False) -> None:
+    lane.answered(0.01)
+    lane.ended(job, open_still=open_still)
+
+
 def start(lane: Lane, now: float = 0.0) -> list[Job]:
     """All that may start now."""
     started = []
@@ -50,7 +55,7 @@ def test_no_more_attempts_at_once_than_its_endpoint_allows() -> None:
 
     first, second = start(lane)
     assert (first.id, second.id) == ("dl_0", "dl_1")
-    lane.ended(first, open_still=False)
+    end(lane, first)
     assert ids(start(lane)) == ["dl_2"]
 
 
@@ -71,7 +76,7 @@ def test_one_order_leaves_one_after_another_and_holds_up_no_other() -> None:
 
     first, *others = start(lane)
     assert ids(others) == ["dl_2", "dl_3"]
-    lane.ended(first, open_still=False)
+    end(lane, first)
     assert ids(start(lane)) == ["dl_1"]
 
 
@@ -79,14 +84,14 @@ def test_one_that_will_be_tried_again_goes_on_holding_up_its_order() -> None:
     lane = a_lane(concurrency=9)
     lane.queue.extend([a_job(0, ordered_by="a"), a_job(1, ordered_by="a")])
     [first] = start(lane)
-    lane.ended(first, open_still=True)
+    end(lane, first, open_still=True)
 
     assert start(lane) == []
     assert ids(lane.take_blocked("a")) == ["dl_1"]
     again = a_job(0, stored=State.WAITING, ordered_by="a")
     lane.queue.append(again)
     assert ids(start(lane)) == ["dl_0"]
-    lane.ended(again, open_still=False)
+    end(lane, again)
     assert lane.spilled  # those of its order stand in the store
 
 
@@ -152,5 +157,5 @@ def test_a_lane_with_nothing_to_do_or_to_remember_may_be_forgotten() -> None:
     lane.queue.append(a_job(0, ordered_by="a"))
     [job] = start(lane)
     assert not lane.idle
-    lane.ended(job, open_still=True)
+    end(lane, job, open_still=True)
     assert not lane.idle
