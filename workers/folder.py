@@ -48,7 +48,7 @@ class Folding:
         self._publisher = publisher
         self._planner = Planner(ROUTES)
 
-    async def taken(self, held: Holding) -> None:
+    def taken(self, held: Holding) -> None:
         """Nothing to prepare."""
 
     async def batch(self, held: Holding, records: Sequence[Record]) -> None:

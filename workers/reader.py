@@ -92,7 +92,7 @@ class Limits(msgspec.Struct, frozen=True):
 class Steps(Protocol):
     """What a worker does with what is read."""
 
-    async def taken(self, held: "Holding") -> None:
+    def taken(self, held: "Holding") -> None:
         """A partition is ours from here on; its first batch comes after this."""
 
     async def batch(self, held: "Holding", records: Sequence[Record]) -> None:
@@ -231,10 +231,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         for tp in new:
             if tp in logs and tp in still_assigned:
                 start = starting_offset(committed.get(tp), logs[tp], beginnings[tp])
-                await self._take(tp, logs[tp], start, beginnings[tp])
+                self._take(tp, logs[tp], start, beginnings[tp])
         self._health.well(self._group)
 
-    async def _take(self, tp: TopicPartition, log_id: LogId, start: int, beginning: int) -> None:
+    def _take(self, tp: TopicPartition, log_id: LogId, start: int, beginning: int) -> None:
         if start < beginning:
             log.error("events_lost_by_retention", partition=log_id.fence, first_lost=start, events=beginning - start)
             start = beginning
@@ -245,7 +245,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
         held = Holding(log_id, gauge, start)
         held.commit = self._committer(held)
         held.patience = patience_with(self._health, log_id.fence, lambda waiting: setattr(held, "waiting", waiting))
-        await self._steps.taken(held)
+        self._steps.taken(held)
         self._held[tp] = held
 
     async def _poll(self, tasks: asyncio.TaskGroup) -> None:
@@ -348,7 +348,10 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
                 self._health.problem("broker", f"does not answer: {error!r}"[:200])
                 continue
             self._health.well("broker")
+            assigned = self._consumer.assignment()
             for tp, holding in held.items():
+                if tp not in assigned or self._held.get(tp) is not holding:
+                    continue  # taken away while we asked
                 if tp in logs and logs[tp] != holding.log:
                     raise LogReplaced(f"{tp.topic} was created again: {holding.log.creation} -> {logs[tp].creation}")
                 # The fetcher's high watermark too: Tansu's answer for the end stops at the last batch's first record.

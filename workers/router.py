@@ -87,7 +87,7 @@ class Routing:
         self._channels = channels
         self._publisher = publisher
 
-    async def taken(self, held: Holding) -> None:
+    def taken(self, held: Holding) -> None:
         """Nothing to prepare."""
 
     async def batch(self, held: Holding, records: Sequence[Record]) -> None:

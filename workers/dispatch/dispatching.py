@@ -90,7 +90,7 @@ class Dispatching:
 
     # ---- what is read -----------------------------------------------------------------------------------------------
 
-    async def taken(self, held: Holding) -> None:
+    def taken(self, held: Holding) -> None:
         self._desks[held.log.partition] = Desk(held, Offsets(held.next_offset))
 
     async def batch(self, held: Holding, records: Sequence[Record]) -> None:
