@@ -87,5 +87,7 @@ class Way(msgspec.Struct, frozen=True):
     """Attempts at once where targets are no endpoints, which say so themselves."""
     signs: bool = False
     """Whether endpoints have secrets of ours, made here and shown once (Standard Webhooks)."""
+    takes_secret: bool = False
+    """Whether endpoints may have a secret of the receiver's, which the owner brings."""
     check_url: Callable[[str], None] | None = None
     """Raises ValueError for a URL that this channel cannot use."""

@@ -1,9 +1,12 @@
 """Access tokens: compared in constant time, whatever bytes a caller sends."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hmac import compare_digest
 
 from pydantic import SecretStr
+
+from gateway.system import Call
+from schemas.errors import Refused
 
 
 class Tokens:
@@ -30,3 +33,16 @@ def bearer_token(headers: Mapping[str, str]) -> str | None:
     """The token of an `Authorization: Bearer` header (RFC 6750, section 2.1)."""
     scheme, _, token = headers.get("Authorization", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def by_bearer(tokens: Iterable[SecretStr], setting: str) -> Callable[[Call], None]:
+    """Lets in who sends one of these tokens, which are set by `setting`."""
+    known = Tokens(tokens)
+
+    def authenticate(call: Call) -> None:
+        if not known:
+            raise Refused("not_configured", f"{setting} is not set: nobody has access here")
+        if not known.accept(bearer_token(call.headers)):
+            raise Refused("unauthenticated", "send a known token as Authorization: Bearer")
+
+    return authenticate

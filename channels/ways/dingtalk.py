@@ -104,4 +104,4 @@ async def open_dingtalk(_: Settings, net: Net) -> AsyncIterator[Channel]:
     yield DingTalk(net)
 
 
-WAY = Way("dingtalk", open_dingtalk, options=DingTalkOptions, check_url=check_url)
+WAY = Way("dingtalk", open_dingtalk, options=DingTalkOptions, takes_secret=True, check_url=check_url)

@@ -84,4 +84,4 @@ async def open_feishu(_: Settings, net: Net) -> AsyncIterator[Channel]:
     yield Feishu(net)
 
 
-WAY = Way("feishu", open_feishu, options=FeishuOptions, check_url=check_url)
+WAY = Way("feishu", open_feishu, options=FeishuOptions, takes_secret=True, check_url=check_url)
