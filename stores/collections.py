@@ -71,6 +71,9 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("lane", 1), ("ordered_open", 1), ("order", 1)), only_where={"ordered_open": {"$exists": True}}),
         Index((("lane", 1), ("requested_at", -1))),
         Index((("recipient", 1), ("requested_at", -1))),
+        # What was given up: few as well, and what operators ask for.
+        Index((("state", 1), ("requested_at", -1)), only_where={"reason": {"$exists": True}}),
+        Index((("lane", 1), ("order", 1)), only_where={"state": "dead"}),
         Index((("requested_at", 1),), expires_after=REMEMBERED),
     ),
     ENDPOINTS: (
