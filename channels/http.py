@@ -15,7 +15,7 @@ from channels.channel import Came, Receipt
 from channels.net import Net
 
 READ_BYTES = 4096
-"""Read of an answer; a connection with more to come is closed."""
+"""Read of an answer where no more is needed; a connection with more to come is closed."""
 RESPONSE_CHARS = 500
 SECRET_CHARS = 8
 """Shorter ones are left where they stand: they are words that occur in answers anyway."""
@@ -34,14 +34,19 @@ class Answer(msgspec.Struct, frozen=True):
     retry_after_seconds: float | None = None
 
 
-async def post(net: Net, url: URL, body: bytes, headers: Mapping[str, str]) -> Answer | Receipt:
-    """Send once. A receipt where nobody answered; raises nothing that the other side can cause."""
+async def post(
+    net: Net, url: URL, body: bytes, headers: Mapping[str, str], most_bytes: int = READ_BYTES
+) -> Answer | Receipt:
+    """Send once, and read so much of the answer. A receipt where nobody answered.
+
+    Raises nothing that the other side can cause.
+    """
     try:
         async with net.session.post(url, data=body, headers=headers, allow_redirects=False) as response:
             status = response.status
             return Answer(
                 status=status,
-                body=await read_beginning(response),
+                body=await read_beginning(response, most_bytes),
                 retry_after_seconds=None if 200 <= status < 300 else retry_after(response.headers.get("Retry-After")),
             )
     except aiohttp.ClientSSLError:
@@ -57,11 +62,11 @@ async def post(net: Net, url: URL, body: bytes, headers: Mapping[str, str]) -> A
         return Receipt(came=Came.RETRY, response=f"the exchange broke off: {type(error).__name__}")
 
 
-async def read_beginning(response: aiohttp.ClientResponse) -> bytes:
+async def read_beginning(response: aiohttp.ClientResponse, most_bytes: int) -> bytes:
     """As much of the body as is looked at. The status stands, however the body ends."""
     read = b""
     try:
-        while len(read) < READ_BYTES and (chunk := await response.content.read(READ_BYTES - len(read))):
+        while len(read) < most_bytes and (chunk := await response.content.read(most_bytes - len(read))):
             read += chunk
     except (aiohttp.ClientError, OSError):
         # A time-out is one of them; what was read so far is what there is.

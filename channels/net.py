@@ -28,7 +28,7 @@ HEADERS = {
 
 
 class Net:
-    """Made by `open_net`; channels make no connections but through it."""
+    """Channels make no connections but through it, except to servers that the operator names (bot API, mail)."""
 
     def __init__(self, session: aiohttp.ClientSession, allowed: Sequence[Network], timeout_seconds: float) -> None:
         self.session = session
@@ -42,8 +42,7 @@ class Net:
 async def open_net(push: PushSettings, resolver: AbstractResolver | None = None) -> AsyncIterator[Net]:
     """A session that reaches public and allowed addresses only. `resolver` in place of the system's, for tests.
 
-    No cookies, no proxy from the environment, nothing unpacked, `timeout_seconds` for a
-    whole exchange. Connections are not limited here: lanes limit what an endpoint may
+    Connections are not limited here: lanes limit what an endpoint may
     have under way, and a limit per host would let one endpoint hold up its neighbours.
     """
     allowed = tuple(push.allow_networks)
@@ -58,18 +57,23 @@ async def open_net(push: PushSettings, resolver: AbstractResolver | None = None)
         limit=0, socket_factory=guarded_socket, resolver=resolver or ThreadsResolver(threads)
     )
     try:
-        async with aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=push.timeout_seconds),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=HEADERS,
-            auto_decompress=False,
-            trust_env=False,
-        ) as session:
+        async with new_session(connector, push.timeout_seconds) as session:
             yield Net(session, allowed, push.timeout_seconds)
     finally:
         # Not waited for: a name server that hangs would hold up the end.
         threads.shutdown(wait=False, cancel_futures=True)
+
+
+def new_session(connector: aiohttp.BaseConnector, timeout_seconds: float) -> aiohttp.ClientSession:
+    """No cookies, no proxy from the environment, nothing unpacked, `timeout_seconds` for a whole exchange."""
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=timeout_seconds),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=HEADERS,
+        auto_decompress=False,
+        trust_env=False,
+    )
 
 
 class ThreadsResolver(AbstractResolver):
