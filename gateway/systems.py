@@ -4,22 +4,30 @@ from config.settings import Settings
 from config.topics import EVENT_TYPES
 from gateway.chat import chat_system
 from gateway.dead_letters import dead_letters_system
+from gateway.deliveries import deliveries_system
+from gateway.endpoints import endpoints_system
 from gateway.events import events_system
 from gateway.im.system import im_system
 from gateway.system import System
 from gateway.tg_binding import tg_binding_system
 from gateway.tg_updates import tg_updates_system
 from stores.dead_letters import DeadLetters
+from stores.delivery_desk import DeliveryDesk
+from stores.endpoints import Endpoints
 from stores.mongo import Database
+from stores.vault import Vault
 from streams.records import open_sender
 
 
 def systems(settings: Settings, database: Database) -> tuple[System, ...]:
+    endpoints, deliveries = Endpoints(database, Vault(settings.push.secrets_keys)), DeliveryDesk(database)
     return (
         chat_system(settings.chat, database),
         im_system(settings.im, database),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),
+        endpoints_system(settings.push, endpoints, deliveries),
+        deliveries_system(settings.push, deliveries, endpoints),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
         events_system(settings.events, EVENT_TYPES),
     )

@@ -49,9 +49,9 @@ class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     url: Address | UnsetType = UNSET
     options: dict[str, Any] | UnsetType = UNSET
-    kinds: KindsList | None | UnsetType = UNSET
-    serves: Source | None | UnsetType = UNSET
-    rate_per_second: Rate | None | UnsetType = UNSET
+    kinds: KindsList | UnsetType | None = UNSET
+    serves: Source | UnsetType | None = UNSET
+    rate_per_second: Rate | UnsetType | None = UNSET
     concurrency: Concurrency | UnsetType = UNSET
     ordered: bool | UnsetType = UNSET
 
