@@ -5,6 +5,7 @@ silently ignored costs more than a start that fails.
 """
 
 import os
+from base64 import urlsafe_b64decode
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -147,6 +148,18 @@ class PushSettings(Part):
     """Folder of templates that come before those shipped, KIND.LANGUAGE.toml each."""
     timeout_seconds: float = Field(default=15.0, gt=0)
     """How long one attempt may take, from connecting to the answer's end."""
+
+    @field_validator("secrets_keys")
+    @classmethod
+    def _fernet_keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        for key in keys:
+            try:
+                size = len(urlsafe_b64decode(key.get_secret_value()))
+            except ValueError:
+                size = 0
+            if size != 32:
+                raise ValueError("a Fernet key is 32 random bytes in URL-safe base64")
+        return keys
 
 
 class TelegramSettings(Part):

@@ -37,6 +37,7 @@ from workers.up_plan import (
     made,
     open_place,
     overridden,
+    push_keys,
     ready_line,
     refuse_taken,
     token_key,
@@ -73,7 +74,7 @@ async def _run(options: UpOptions, given: Settings) -> None:
     refuse_taken(given.metrics.host, options.metrics_port, "--metrics-port")
     async with AsyncExitStack() as stack:
         place = stack.enter_context(open_place(options))
-        overrides = overridden(options, given, token_key(given, place))
+        overrides = overridden(options, given, token_key(given, place), push_keys(given, place))
         settings = applied(given, overrides)
         shared = SharedMetrics(made(place.run / "metrics"))
         session = await stack.enter_async_context(aiohttp.ClientSession())

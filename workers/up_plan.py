@@ -2,17 +2,19 @@
 
 import errno
 import fcntl
+import json
 import os
 import secrets
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
 import msgspec
+from cryptography.fernet import Fernet
 
 from config.settings import ENV_PREFIX, GatewaySettings, MetricsSettings, Settings
 from workers.embedded import apache, secantus, tansu
@@ -108,7 +110,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def overridden(options: UpOptions, given: Settings, token_key: str) -> Overrides:
+def overridden(options: UpOptions, given: Settings, token_key: str, push_keys: Sequence[str]) -> Overrides:
     """The settings that follow from the options; embedded broker and store get free ports."""
     kafka: dict[str, Any] = {"bootstrap": options.kafka or f"{LOOPBACK}:{free_port()}"}
     if options.kafka is None:
@@ -125,6 +127,7 @@ def overridden(options: UpOptions, given: Settings, token_key: str) -> Overrides
         "gateway": {"port": options.port or free_port()},
         "metrics": {"port": options.metrics_port or free_port()},
         "chat": {"token_key": token_key},
+        "push": {"secrets_keys": list(push_keys)},
     }
 
 
@@ -138,7 +141,7 @@ def applied(given: Settings, overrides: Overrides) -> Settings:
 def environment(overrides: Overrides) -> dict[str, str]:
     """The same as environment variables."""
     return {
-        f"{ENV_PREFIX}{part}__{field}".upper(): str(value)
+        f"{ENV_PREFIX}{part}__{field}".upper(): json.dumps(value) if isinstance(value, list) else str(value)
         for part, fields in overrides.items()
         for field, value in fields.items()
     }
@@ -148,17 +151,28 @@ def token_key(given: Settings, place: Place) -> str:
     """The key that signs tokens: the one that is set, else one made at random, kept beside the data."""
     if given.chat.token_key is not None:
         return given.chat.token_key.get_secret_value()
-    file = place.kept / "token-key"
+    return _kept_key(place.kept / "token-key", lambda: secrets.token_urlsafe(48))
+
+
+def push_keys(given: Settings, place: Place) -> list[str]:
+    """The keys that addresses and secrets are encrypted with: those set, else one made and kept in the same way."""
+    if given.push.secrets_keys:
+        return [key.get_secret_value() for key in given.push.secrets_keys]
+    return [_kept_key(place.kept / "push-key", lambda: Fernet.generate_key().decode())]
+
+
+def _kept_key(file: Path, make: Callable[[], str]) -> str:
     if not file.exists():
         with private(file) as out:
-            out.write(secrets.token_urlsafe(48))
+            out.write(make())
     return file.read_text()
 
 
 @contextmanager
 def environment_file(place: Place, overrides: Overrides) -> Iterator[Path]:
-    """A file that tells a shell where broker and store are, there while they are."""
-    known = {part: overrides[part] for part in ("kafka", "mongo")}
+    """A file that tells a shell where broker and store are, and how to read what is encrypted; there while they are."""
+    # The keys too: `fanfold endpoints` needs them. The file is its owner's alone.
+    known = {part: overrides[part] for part in ("kafka", "mongo", "push")}
     file = place.kept / ENVIRONMENT_FILE
     file.unlink(missing_ok=True)
     with private(file) as out:

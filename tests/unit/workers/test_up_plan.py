@@ -1,11 +1,13 @@
 """What `fanfold up` works out from its options."""
 
+import json
 import socket
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
-from config.settings import KafkaSettings, Settings
+from config.settings import KafkaSettings, PushSettings, Settings
 from workers.embedded.errors import CannotStart
 from workers.embedded.ports import LOOPBACK, free_port
 from workers.up_plan import (
@@ -16,17 +18,19 @@ from workers.up_plan import (
     environment_file,
     open_place,
     overridden,
+    push_keys,
     ready_line,
     refuse_taken,
     token_key,
 )
 
 KEY = "k" * 32
+PUSH_KEYS = [Fernet.generate_key().decode()]
 GIVEN = Settings()
 
 
 def applied_to(given: Settings, **options: object) -> Settings:
-    return applied(given, overridden(UpOptions(**options), given, KEY))
+    return applied(given, overridden(UpOptions(**options), given, KEY, PUSH_KEYS))
 
 
 def test_tansu_is_told_no_idempotence_and_short_sessions() -> None:
@@ -56,7 +60,7 @@ def test_a_broker_given_by_its_address_is_spoken_to_as_the_settings_say() -> Non
 
 
 def test_children_read_from_the_environment_what_is_applied_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    overrides = overridden(UpOptions(port=1234), GIVEN, KEY)
+    overrides = overridden(UpOptions(port=1234), GIVEN, KEY, PUSH_KEYS)
 
     for name, value in environment(overrides).items():
         monkeypatch.setenv(name, value)
@@ -94,6 +98,18 @@ def test_a_token_key_is_made_once_and_is_nobody_elses_business(tmp_path: Path) -
     assert (tmp_path / "token-key").stat().st_mode & 0o077 == 0
 
 
+def test_a_key_for_secrets_at_rest_is_made_in_the_same_way_unless_there_are_some(tmp_path: Path) -> None:
+    place = Place(tmp_path, tmp_path)
+
+    [key] = push_keys(GIVEN, place)
+
+    assert Fernet(key)
+    assert push_keys(GIVEN, place) == [key]
+    assert (tmp_path / "push-key").stat().st_mode & 0o077 == 0
+    given = GIVEN.model_copy(update={"push": PushSettings.model_validate({"secrets_keys": PUSH_KEYS})})
+    assert push_keys(given, place) == PUSH_KEYS
+
+
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     options = UpOptions(data=tmp_path)
     with open_place(options), pytest.raises(CannotStart, match="in use by another run"), open_place(options):
@@ -113,13 +129,14 @@ def test_what_a_killed_run_left_is_cleared_and_what_is_kept_stays(tmp_path: Path
 
 
 def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path) -> None:
-    overrides = overridden(UpOptions(mongo="mongodb://u:p&q@h/"), GIVEN, KEY)
+    overrides = overridden(UpOptions(mongo="mongodb://u:p&q@h/"), GIVEN, KEY, PUSH_KEYS)
 
     with environment_file(Place(tmp_path, tmp_path), overrides) as file:
         lines = file.read_text().splitlines()
         assert "FANFOLD_KAFKA__IDEMPOTENT=False" in lines
         assert "FANFOLD_MONGO__URI='mongodb://u:p&q@h/'" in lines
         assert KEY not in file.read_text()
+        assert f"FANFOLD_PUSH__SECRETS_KEYS='{json.dumps(PUSH_KEYS)}'" in lines
         assert file.stat().st_mode & 0o077 == 0
     assert not file.exists()
 
@@ -134,7 +151,7 @@ def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path)
     ],
 )
 def test_the_ready_line_says_what_is_kept_where(tmp_path: Path, options: UpOptions, parts: list[str]) -> None:
-    settings = applied(GIVEN, overridden(options, GIVEN, KEY))
+    settings = applied(GIVEN, overridden(options, GIVEN, KEY, PUSH_KEYS))
 
     line = ready_line(options, settings, Place(tmp_path, tmp_path / "run"), tmp_path / "up.env")
 
