@@ -32,6 +32,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from schemas.im.callback_rules import Action, codes_of, compile_rule
+from schemas.mail_address import parse_sender
+
 ENV_PREFIX = "FANFOLD_"
 FILE = "fanfold.toml"
 
@@ -186,8 +189,16 @@ class SmtpSettings(Part):
     """Its password."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """How the connection is protected; `none` only on a network of your own."""
+    ca_file: Path | None = None
+    """Certificates to trust besides the system's (PEM), for a mail server with one of your own."""
     sender: str = "fanfold@localhost"
-    """Address that mails come from."""
+    """Address that mails come from, `Name <address>` or the address alone."""
+
+    @field_validator("sender")
+    @classmethod
+    def _address(cls, sender: str) -> str:
+        parse_sender(sender)
+        return sender
 
 
 class TgCustomer(Part):
@@ -214,6 +225,62 @@ class ContactBindingSettings(Part):
     """Account to argon2 hash of its password (`fanfold hash-password`)."""
 
 
+class ImCallbackRule(Part):
+    """Fits a callback if a word or pattern is in its texts and it is one of the accounts'; left out, any fits."""
+
+    action: Action
+    commands: list[str] = Field(default_factory=lambda: ["C2C.CallbackBeforeSendMsg"])
+    words: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=10_000)
+    """Upper and lower case alike."""
+    patterns: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(default_factory=list, max_length=100)
+    """Regular expressions of RE2, which has no look-around and no back references."""
+    accounts: list[str] = Field(default_factory=list)
+    """Who sends, asks or creates."""
+    code: int | None = None
+    """To deny with: 120001..130000 for messages, 10100..10200 for groups, 38000..39000 for friends."""
+    info: Annotated[str, Field(max_length=500)] = ""
+    """Told to the sender with a code."""
+    replacement: str = "***"
+    """In place of each word and of what fits a pattern."""
+
+    @model_validator(mode="after")
+    def _can_be_carried_out(self) -> Self:
+        compile_rule(self.words, self.patterns)
+        if self.action == "replace" and not (self.words or self.patterns):
+            raise ValueError("replace needs words or patterns")
+        if self.code is not None and self.action != "deny":
+            raise ValueError("code is for deny")
+        for command in self.commands:
+            if self.code is not None and self.code not in codes_of(command):
+                codes = codes_of(command)
+                raise ValueError(f"code for {command}: {codes.start} to {codes.stop - 1}")
+            if self.action in ("drop", "replace") and not command.endswith("SendMsg"):
+                raise ValueError(f"{command}: only messages can be dropped or replaced")
+        return self
+
+
+class ImCallbacksIn(Part):
+    """What is set must hold; where neither token nor addresses are set, no callback is taken."""
+
+    token: SecretStr | None = None
+    """Signs RequestTime, as Sign in the query says; or stands as Token in the query itself."""
+    allow_networks: list[IPvAnyNetwork] = Field(default_factory=list)
+    """Addresses that callbacks come from, of the connection itself: behind a proxy use the token."""
+    rules: list[ImCallbackRule] = Field(default_factory=list)
+    """The first that fits and does not replace decides; where none does, it is allowed."""
+
+
+class ImCallbacksOut(Part):
+    url: SecretStr
+    """Where callbacks go; may hold a key in its query."""
+    commands: list[str] = Field(min_length=1)
+    """Those that are wanted: C2C.CallbackBeforeSendMsg, ..."""
+    token: SecretStr | None = None
+    """Signs RequestTime: Sign and RequestTime are in the query."""
+    when_unreachable: Literal["allow", "deny"] = "allow"
+    """What becomes of a message if the app does not say within 2 s."""
+
+
 class ImApp(Part):
     key: SecretStr
     """Key that its UserSigs are signed with."""
@@ -221,6 +288,10 @@ class ImApp(Part):
     """Accounts that may call the API."""
     profile_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
     """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""
+    callbacks_in: ImCallbacksIn = ImCallbacksIn()
+    """Who may send callbacks to /callbacks/im, and how before-callbacks are answered."""
+    callbacks_out: ImCallbacksOut | None = None
+    """Where Fanfold sends the app's callbacks, as the IM server does."""
 
 
 class ImSettings(Part):

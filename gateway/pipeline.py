@@ -148,6 +148,7 @@ def to_call(request: web.Request, trace: Trace, body: bytes) -> Call:
         received_at=datetime.now(UTC),
         trace_id=trace.id,
         traceparent=trace.parent,
+        remote=request.remote or "",
         raw={},
     )
 

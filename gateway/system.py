@@ -34,6 +34,8 @@ class Call(msgspec.Struct):
     received_at: datetime
     trace_id: str
     traceparent: str
+    remote: str = ""
+    """Address of the connection."""
     raw: Any = None
     body: Any = None
 
