@@ -15,6 +15,7 @@ from channels.channel import Came, Channel, Message, Receipt, Target, Way
 from channels.net import Net, new_session
 from channels.telegram_api import TelegramApi
 from channels.telegram_text import parts_of
+from channels.unset import NotSetUp
 from config.settings import Settings
 
 AT_ONCE = 16
@@ -52,13 +53,6 @@ class Telegram:
         self._arrived[key] = parts
 
 
-class NoBot:
-    """What was meant for a bot that is not set up any more waits for it."""
-
-    async def send(self, message: Message, target: Target) -> Receipt:
-        return Receipt(came=Came.RETRY, response="FANFOLD_TELEGRAM__BOT_TOKEN is not set")
-
-
 @asynccontextmanager
 async def open_telegram(settings: Settings, net: Net) -> AsyncIterator[Channel]:
     """Without the guard: the operator names the server, and it may be one of their own.
@@ -67,7 +61,7 @@ async def open_telegram(settings: Settings, net: Net) -> AsyncIterator[Channel]:
     """
     telegram = settings.telegram
     if telegram.bot_token is None:
-        yield NoBot()
+        yield NotSetUp("FANFOLD_TELEGRAM__BOT_TOKEN")
         return
     async with new_session(aiohttp.TCPConnector(limit=0), net.timeout_seconds) as session:
         api = TelegramApi(
