@@ -172,9 +172,11 @@ def _channels(push: PushRequested, preferences: Preferences) -> frozenset[str] |
 
 
 def _takes(endpoint: Endpoint, push: PushRequested) -> bool:
+    if push.recipient == f"endpoint/{endpoint.id}":
+        # Named itself, whatever kinds it takes; disabled too, for that the push cannot go out must be seen.
+        return endpoint.id != push.except_endpoint
     if not endpoint.enabled or endpoint.id == push.except_endpoint:
-        # A push to a disabled endpoint itself is planned: that it cannot go out must be seen.
-        return not endpoint.enabled and push.recipient == f"endpoint/{endpoint.id}"
+        return False
     return endpoint.kinds is None or any(fits(kinds, push.kind) for kinds in endpoint.kinds)
 
 

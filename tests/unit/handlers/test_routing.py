@@ -84,6 +84,13 @@ def test_a_disabled_endpoint_is_left_out_unless_the_push_is_for_it() -> None:
     assert ways(push(recipient="endpoint/ep_1"), known(endpoints=(disabled,))) == [("webhook", "ep_1")]
 
 
+def test_a_push_to_an_endpoint_itself_reaches_it_whatever_kinds_it_takes() -> None:
+    itself = endpoint("ep_1", kinds=("usage.*",))
+
+    assert ways(push(recipient="endpoint/ep_1"), known(endpoints=(itself,))) == [("webhook", "ep_1")]
+    assert ways(push(recipient="endpoint/ep_1", except_endpoint="ep_1"), known(endpoints=(itself,))) == []
+
+
 def test_a_contact_is_mentioned_at_the_endpoint_that_serves_its_account() -> None:
     robot = endpoint("ep_9", "dingtalk", owner="user/agent", serves="dingding")
     both = known(mentions=(Mention(robot, "open-1"), Mention(robot, "open-2")))
