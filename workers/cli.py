@@ -1,15 +1,15 @@
 """The command line `fanfold`. Every command imports what it needs when it runs: `--help` stays quick."""
 
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from config.settings import Settings
+from workers.cli_push import deliveries, endpoints
+from workers.commands.running import Json, Limit, effective_settings, run, run_quietly
 
 app = typer.Typer(
     help="API calls and callbacks become Kafka events, folded exactly once into MongoDB documents.",
@@ -23,9 +23,9 @@ dead_letters = typer.Typer(
     help="Records that could not be folded: look at them, replay, discard.", no_args_is_help=True
 )
 app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(endpoints, name="endpoints")
+app.add_typer(deliveries, name="deliveries")
 
-T = TypeVar("T")
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Letters, as `list` shows them.")]
 Reason = Annotated[str | None, typer.Option(help="Only letters of this reason.")]
 TopicName = Annotated[str | None, typer.Option("--topic", help="Only letters from this topic, by its name in Kafka.")]
@@ -66,7 +66,7 @@ def up(
     from workers.up import UpOptions
     from workers.up import up as run_up
 
-    _settings()
+    effective_settings()
     options = UpOptions(
         port=port,
         metrics_port=metrics_port,
@@ -76,7 +76,7 @@ def up(
         kafka=kafka,
         mongo=mongo,
     )
-    sys.exit(_run(run_up(options)))
+    sys.exit(run(run_up(options)))
 
 
 @app.command()
@@ -84,7 +84,7 @@ def gateway() -> None:
     """Run the HTTP gateway."""
     from workers.commands import process
 
-    effective = _settings()
+    effective = effective_settings()
     process.gateway(effective)
 
 
@@ -97,7 +97,7 @@ def worker(names: Annotated[list[WorkerName], typer.Argument(help="Which to run,
     """
     from workers.commands import process
 
-    effective = _settings()
+    effective = effective_settings()
     process.worker(effective, dict.fromkeys(name.value for name in names))
 
 
@@ -106,8 +106,8 @@ def sync_topics() -> None:
     """Create the topics and the store's indexes that are missing. Safe to repeat."""
     from workers.commands.topics import sync
 
-    effective = _settings()
-    _run_quietly(sync(effective))
+    effective = effective_settings()
+    run_quietly(sync(effective))
 
 
 @topics.command("list")
@@ -115,8 +115,8 @@ def list_topics(as_json: Json = False) -> None:
     """Show every topic: its key, partitions, retention, events, and whether Kafka has it."""
     from workers.commands.topics import show_topics
 
-    effective = _settings()
-    _run_quietly(show_topics(effective, as_json=as_json))
+    effective = effective_settings()
+    run_quietly(show_topics(effective, as_json=as_json))
 
 
 @app.command()
@@ -124,8 +124,8 @@ def lag(as_json: Json = False) -> None:
     """Show how many events each partition still has to fold."""
     from workers.commands.topics import show_lag
 
-    effective = _settings()
-    _run_quietly(show_lag(effective, as_json=as_json))
+    effective = effective_settings()
+    run_quietly(show_lag(effective, as_json=as_json))
 
 
 @dead_letters.command("list")
@@ -134,16 +134,16 @@ def list_letters(
     reason: Reason = None,
     topic: TopicName = None,
     after: Annotated[str | None, typer.Option(metavar="ID", help="Start behind this letter.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=500, help="How many to show.")] = 50,
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """List dead letters, newest first."""
     from stores.dead_letters import State, Which
     from workers.commands.letters import show_list
 
-    effective = _settings()
+    effective = effective_settings()
     which = Which(State(state.value) if state else None, reason, topic)
-    _run_quietly(show_list(effective, which, after=after, limit=limit, as_json=as_json))
+    run_quietly(show_list(effective, which, after=after, limit=limit, as_json=as_json))
 
 
 @dead_letters.command("show")
@@ -154,8 +154,8 @@ def show_letter(
     """Show one dead letter whole: where the record came from, what is in it, what went wrong."""
     from workers.commands.letters import show_one
 
-    effective = _settings()
-    _run_quietly(show_one(effective, letter_id, as_json=as_json))
+    effective = effective_settings()
+    run_quietly(show_one(effective, letter_id, as_json=as_json))
 
 
 @dead_letters.command("replay")
@@ -164,9 +164,9 @@ def replay_letters(ids: Ids = None, everything: All = False, reason: Reason = No
     from stores.dead_letters import Which
     from workers.commands.letters import check_choice, replay
 
-    effective = _settings()
+    effective = effective_settings()
     which = check_choice(ids or [], everything, Which(reason=reason, topic=topic))
-    _run_quietly(replay(effective, ids or [], which))
+    run_quietly(replay(effective, ids or [], which))
 
 
 @dead_letters.command("discard")
@@ -175,9 +175,9 @@ def discard_letters(ids: Ids = None, everything: All = False, reason: Reason = N
     from stores.dead_letters import Which
     from workers.commands.letters import check_choice, discard
 
-    effective = _settings()
+    effective = effective_settings()
     which = check_choice(ids or [], everything, Which(reason=reason, topic=topic))
-    _run_quietly(discard(effective, ids or [], which))
+    run_quietly(discard(effective, ids or [], which))
 
 
 @app.command()
@@ -194,7 +194,7 @@ def sign(
 
     from workers.commands import signing
 
-    secrets = _settings().chat.secrets
+    secrets = effective_settings().chat.secrets
     typer.echo(signing.sign(sys.stdin.buffer.read(), secrets, secret_id, datetime.now(UTC)))
 
 
@@ -212,7 +212,7 @@ def usersig(
 
     from workers.commands.usersig import user_sig
 
-    typer.echo(user_sig(_settings().im.apps, im_app, identifier, datetime.now(UTC), expire))
+    typer.echo(user_sig(effective_settings().im.apps, im_app, identifier, datetime.now(UTC), expire))
 
 
 @app.command()
@@ -220,8 +220,8 @@ def doctor(as_json: Json = False) -> None:
     """Show the effective settings, check everything they point to, and say what to do about what is wrong."""
     from workers.commands.doctoring import report
 
-    effective = _settings()
-    _run_quietly(report(effective, as_json=as_json))
+    effective = effective_settings()
+    run_quietly(report(effective, as_json=as_json))
 
 
 @app.command()
@@ -230,25 +230,6 @@ def asyncapi() -> None:
     from workers.reference import asyncapi_text
 
     typer.echo(asyncapi_text(), nl=False)
-
-
-def _settings() -> "Settings":
-    from workers.commands.console import settings
-
-    return settings()
-
-
-def _run(main: Coroutine[Any, Any, T]) -> T:
-    from workers.commands.process import run_loop
-
-    return run_loop(main)
-
-
-def _run_quietly(main: Coroutine[Any, Any, None]) -> None:
-    from workers.commands.console import quiet
-
-    quiet()
-    _run(main)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,7 +7,19 @@ import pytest
 
 from workers.cli import main
 
-COMMANDS = ("up", "gateway", "worker", "topics", "lag", "dead-letters", "sign", "doctor", "asyncapi")
+COMMANDS = (
+    "up",
+    "gateway",
+    "worker",
+    "topics",
+    "lag",
+    "dead-letters",
+    "endpoints",
+    "deliveries",
+    "sign",
+    "doctor",
+    "asyncapi",
+)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], *([command, "--help"] for command in COMMANDS)])
