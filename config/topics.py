@@ -11,6 +11,7 @@ import msgspec
 from schemas import account, delivery, detection, directory, inbox, letter, push, tg
 from schemas.catalogue import EventType
 from schemas.im import accounts as im_accounts
+from schemas.im import callbacks as im_callbacks
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -37,7 +38,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("inboxes", "recipient", inbox.EVENT_TYPES),
     Topic("directory", "id of the customer, seat, transfer, keyword or affiliation", directory.EVENT_TYPES),
     Topic("telegram", "chat id", tg.EVENT_TYPES),
-    Topic("im-accounts", "app and user id", im_accounts.EVENT_TYPES),
+    Topic("im-accounts", "app and user id", (*im_accounts.EVENT_TYPES, *im_callbacks.ACCOUNT_EVENT_TYPES)),
+    Topic("im-callbacks", "app and the group or account that it is about", im_callbacks.EVENT_TYPES),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )
 

@@ -90,6 +90,8 @@ def _add_contract(document: Json, system: System, contract: Json) -> None:
             continue
         named = {f"{system.name}.{name}": member for name, member in members.items()}
         document["components"].setdefault(kind, {}).update(named)
+    if webhooks := contract.get("webhooks"):
+        document.setdefault("webhooks", {}).update(webhooks)
     for operation in system.operations:
         described = paths[operation.path][operation.method.lower()]
         document["paths"].setdefault(operation.path, {})[operation.method.lower()] = described

@@ -7,6 +7,7 @@ from gateway.dead_letters import dead_letters_system
 from gateway.deliveries import deliveries_system
 from gateway.endpoints import endpoints_system
 from gateway.events import events_system
+from gateway.im.callbacks_in import im_callbacks_system
 from gateway.im.system import im_system
 from gateway.system import System
 from gateway.tg_binding import tg_binding_system
@@ -24,6 +25,7 @@ def systems(settings: Settings, database: Database) -> tuple[System, ...]:
     return (
         chat_system(settings.chat, database),
         im_system(settings.im, database),
+        im_callbacks_system(settings.im, database),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),
         endpoints_system(settings.push, endpoints, deliveries),

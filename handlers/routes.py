@@ -20,6 +20,7 @@ from handlers.directory import (
     fold_seat,
     fold_transfer,
 )
+from handlers.im.callbacks import fold_state, keep_callback
 from handlers.im.presence import end_presence
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
@@ -45,6 +46,7 @@ from schemas.directory import (
     TransferChanged,
 )
 from schemas.im.accounts import AccountDeleted, AccountKicked
+from schemas.im.callbacks import CallbackReceived, StateChanged
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
 from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
@@ -72,5 +74,7 @@ ROUTES: dict[str, Route] = {
     "telegram.link-refused": Route(TelegramLinkRefused, answer_refused),
     "im.account.kicked": Route(AccountKicked, end_presence),
     "im.account.deleted": Route(AccountDeleted, end_presence),
+    "im.state.changed": Route(StateChanged, fold_state),
+    "im.callback.received": Route(CallbackReceived, keep_callback),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from handlers import accounts, detections, directory, inboxes, letters, tg
+from handlers.im import callbacks as im_callbacks
 from handlers.im import presence
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
@@ -98,6 +99,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     tg.CHATS: (Index((("binding.v.customer", 1),), sparse=True),),
     IM_ACCOUNTS: (),
     presence.PRESENCE: (),
+    im_callbacks.STATE_CHANGES: (Index((("account", 1), ("at", -1))),),
+    im_callbacks.CALLBACKS: (_EXPIRING, Index((("about", 1), ("at", -1)))),
     LEASES: (),
 }
 
