@@ -64,7 +64,8 @@ class IncAbove(msgspec.Struct, frozen=True):
     """Add one for each of the values that is above a field of the document (absent: all are).
 
     What comes late, behind the bound already, is not counted: so the number stays
-    what a Recount would give. The field changes by the document's own partition alone.
+    what a Recount would give. Nothing but an event raises the field, by `Max` and
+    beside a Recount. Times are cut to the millisecond, as they are stored.
     """
 
     values: tuple[Any, ...]
@@ -74,11 +75,11 @@ class IncAbove(msgspec.Struct, frozen=True):
 class Recount(msgspec.Struct, frozen=True):
     """The number of facts that match: what a count becomes when some of what it counts no longer does.
 
-    Counted by the store after the batch's facts are written, of the log up to this
-    batch's last offset; so whatever else the batch adds is in it. Only for facts fed
-    by the document's own partition. Where `above` is set, a fact's field counts only
-    past the value of a field of the document (absent: all count), which the same
-    change may raise by `Max`.
+    Counted by the store after the batch's facts and marks are written, of the facts
+    folded into the document: each that matches has an effect on it. So whatever else
+    the batch adds is in it. Where `above` is set, a fact's field counts only past the
+    value of a field of the document (absent: all count), which the same change may
+    raise by `Max`. An event that marks facts, so that others match, recounts as well.
     """
 
     collection: str
@@ -99,7 +100,7 @@ class Effect(msgspec.Struct, frozen=True):
     key: str
     change: Change
     create: bool = True
-    """False for a mark on a fact, which only the fact itself makes."""
+    """False for a mark on a fact that came before in the same log; there is none, and nothing happens."""
 
 
 class IncompatibleEffectsError(TypeError):

@@ -4,7 +4,8 @@ Identity, then fence (the third rule, order, is the folder's: batches of one
 partition come here one after another). Only single-document atomicity is used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -73,18 +74,30 @@ def _has_counts(documents: Sequence[Pending]) -> bool:
 
 
 async def _mark(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> None:
-    """Rule 2 for documents that are there; nothing for those that are not.
+    """Rule 2 for facts that came before in the log; nothing for those that are not there, or come after.
 
     A store does not say which of its updates a fence refused, so the fences are read again.
     """
-    there = await store.values(collection, [doc.key for doc in documents], "_id") if documents else {}
-    documents = [doc for doc in documents if doc.key in there]
     while documents:
+        there = await store.values(collection, [doc.key for doc in documents], ["origin"])
+        marks = [
+            mark
+            for doc in documents
+            if doc.key in there and (mark := doc.after(_came_at(there[doc.key], fence))) is not None
+        ]
+        if not marks:
+            return
         await store.update_fenced(
-            collection, [Fenced(doc.key, fence, doc.first, doc.last, doc.merged()) for doc in documents]
+            collection, [Fenced(mark.key, fence, mark.first, mark.last, mark.merged()) for mark in marks]
         )
-        fences = await store.fences(collection, [doc.key for doc in documents], fence)
-        documents = [rest for doc in documents if (rest := doc.after(fences.get(doc.key, -1))) is not None]
+        fences = await store.fences(collection, [mark.key for mark in marks], fence)
+        documents = [rest for mark in marks if (rest := mark.after(fences.get(mark.key, -1))) is not None]
+
+
+def _came_at(fact: Mapping[str, Any], fence: str) -> int:
+    """Its offset in this log, where later facts may be there already; -1 for one from elsewhere."""
+    origin = fact.get("origin", {})
+    return origin["offset"] if origin.get("fence") == fence else -1
 
 
 async def _fold(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> int:

@@ -24,6 +24,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 
 from config.settings import MongoSettings
 from handlers.effects import AddToSet, FieldEffect, Inc, IncAbove, Latest, Max, Min, Recount, Set
@@ -54,7 +55,8 @@ class MongoStore:
     """The operations of `stores.store.Store` on a MongoDB database."""
 
     def __init__(self, database: Database, parallel_writes: int) -> None:
-        self._database = database
+        # Only the primary has all that was acknowledged.
+        self._database = database.with_options(read_preference=ReadPreference.PRIMARY)
         self._turns = asyncio.Semaphore(parallel_writes)
 
     async def insert_facts(self, collection: str, facts: Sequence[FactDocument]) -> dict[str, Origin]:
@@ -74,7 +76,9 @@ class MongoStore:
         if not duplicates:
             return {}
         ids = [facts[index].id for index in duplicates]
-        origins = {found["_id"]: Origin(**found["origin"]) async for found in self._found(collection, ids, "origin")}
+        # By the majority: a fact that a failover could take back must not pass for stored.
+        stored = [document async for document in self._found(collection, ids, ["origin"], "majority")]
+        origins = {document["_id"]: Origin(**document["origin"]) for document in stored}
         if len(origins) < len(ids):
             # Expired meanwhile, or a new primary does not know yet what the majority has. Never to be taken for fresh.
             raise StoreAway(f"{collection}: {len(ids) - len(origins)} facts were there and are not found")
@@ -90,15 +94,19 @@ class MongoStore:
         await self._bulk(collection, [UpdateOne(fence_filter(update), to_operators(update)) for update in updates])
 
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
-        found = [document async for document in self._found(collection, keys, f"fence.{fence}")]
+        # By the majority: what a failover could take back must not pass for folded.
+        found = [document async for document in self._found(collection, keys, [f"fence.{fence}"], "majority")]
         return {document["_id"]: document["fence"][fence] for document in found if fence in document.get("fence", {})}
 
-    async def values(self, collection: str, keys: Sequence[str], field: str) -> dict[str, Any]:
-        found = [document async for document in self._found(collection, keys, field)]
-        return {document["_id"]: document[field] for document in found if field in document}
+    async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, Document]:
+        return {
+            document["_id"]: {path: value for path in fields if (value := _at(document, path)) is not None}
+            async for document in self._found(collection, keys, fields, "local")
+        }
 
     async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
-        facts = self._database.get_collection(collection, read_concern=ReadConcern("majority"))
+        # Not by the majority: a new primary has all that was acknowledged, but may not know yet that the majority has.
+        facts = self._database.get_collection(collection, read_concern=ReadConcern("local"))
 
         async def count(counted: Counted) -> int:
             async with self._turns:
@@ -108,14 +116,16 @@ class MongoStore:
         with translated():
             return await asyncio.gather(*(count(counted) for counted in asked))
 
-    async def _found(self, collection: str, ids: Sequence[str], field: str) -> AsyncIterator[Document]:
-        """One field of each document that is there."""
-        # By the majority: what a failover could take back must not pass for written.
-        documents = self._database.get_collection(collection, read_concern=ReadConcern("majority"))
+    async def _found(
+        self, collection: str, ids: Sequence[str], fields: Sequence[str], concern: str
+    ) -> AsyncIterator[Document]:
+        """Some fields of each document that is there."""
+        documents = self._database.get_collection(collection, read_concern=ReadConcern(concern))
+        wanted = dict.fromkeys(fields, 1)
         for start in range(0, len(ids), IDS_PER_FIND):
             some = list(ids[start : start + IDS_PER_FIND])
             with translated():
-                for document in await documents.find({"_id": {"$in": some}}, {field: 1}).to_list():
+                for document in await documents.find({"_id": {"$in": some}}, wanted).to_list():
                     yield document
 
     async def _bulk(self, collection: str, writes: Sequence[InsertOne[Document] | UpdateOne]) -> list[int]:
@@ -127,6 +137,14 @@ class MongoStore:
         except BulkWriteError as error:
             return duplicates_in(collection, error)
         return []
+
+
+def _at(document: Document, path: str) -> Any:
+    """The value at a path; None if there is none, or null."""
+    place: Any = document
+    for name in path.split("."):
+        place = place.get(name) if isinstance(place, dict) else None
+    return place
 
 
 def duplicates_in(collection: str, error: BulkWriteError) -> list[int]:
@@ -142,7 +160,10 @@ def duplicates_in(collection: str, error: BulkWriteError) -> list[int]:
 def fence_filter(update: Fenced) -> Document:
     # Not >= first, rather than < first: it must hold where the field is missing too.
     # And first, not last: a redelivery may cut the batch elsewhere.
-    return {"_id": update.key, f"fence.{update.fence}": {"$not": {"$gte": update.first}}}
+    below: Document = {"_id": update.key, f"fence.{update.fence}": {"$not": {"$gte": update.first}}}
+    if update.seen is None:
+        return below
+    return {**below, "fence": dict(update.seen) if update.seen else {"$exists": False}}
 
 
 def to_operators(update: Fenced) -> Document:
@@ -177,10 +198,10 @@ def counting(counted: Counted) -> list[Document]:
     matching: Document = dict(counted.match)
     if counted.field is not None and counted.bound is not None:
         matching[counted.field] = {"$gt": counted.bound}
-    here = {"origin.fence": counted.fence, "origin.offset": {"$gt": counted.last}}
+    within = [{"origin.fence": fence, "origin.offset": {"$lte": last}} for fence, last in counted.within.items()]
     # Two stages, though one would say the same: beside a field that is in no index, and beside
     # any $or or $nor, the embedded store walks the whole collection. MongoDB makes one of them.
-    return [{"$match": matching}, {"$match": {"$nor": [here]}}, {"$count": "n"}]
+    return [{"$match": matching}, {"$match": {"$or": within}}, {"$count": "n"}]
 
 
 @contextmanager

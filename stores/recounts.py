@@ -1,8 +1,10 @@
 """What cannot be decided from the event alone: counts taken from the facts, after those of the batch are written.
 
-A count is of the log up to the update's last offset. So it is right whoever writes
-it: a worker that lost its partition counts the same as its successor did at that
-place, and its fence is refused where the document has gone on.
+A count is of what is folded into the document: by the document's own fences, and by
+the update's offsets of the partition in hand. It is written only where the fences
+still stand as they did: so it is right whoever writes it, and whatever else feeds
+the document. A worker that lost its partition, or read what a failover took back,
+is refused and counts again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,23 +15,34 @@ import msgspec
 from handlers.effects import FieldEffect, Inc, IncAbove, Max, Recount, Set
 from stores.store import Counted, Fenced, Store
 
+Document = Mapping[str, Any]
+"""The fences of a document, and the fields from whose values on is counted."""
+
 
 async def counted(store: Store, collection: str, updates: Sequence[Fenced]) -> list[Fenced]:
     """The updates, each count in them replaced by the number it stands for. Raises StoreAway."""
-    bounds: dict[str, Mapping[str, Any]] = {}
-    for field in sorted({field for update in updates for field in _bound_fields(update)}):
-        keys = [update.key for update in updates if field in _bound_fields(update)]
-        bounds[field] = await store.values(collection, keys, field)
+    counting = [update for update in updates if any(_counts(update))]
+    if not counting:
+        return list(updates)
+    bounds = {field for update in counting for _, effect in _counts(update) if (field := _bound_field(effect))}
+    documents = await store.values(collection, [update.key for update in counting], ["fence", *sorted(bounds)])
     asked: dict[str, list[Counted]] = {}
-    for update in updates:
-        for recount, counted in _questions(update, bounds):
-            asked.setdefault(recount.collection, []).append(counted)
+    for update in counting:
+        for recount in _recounts(update):
+            asked.setdefault(recount.collection, []).append(_question(update, recount, documents.get(update.key, {})))
     answers = {facts: iter(await store.count_facts(facts, questions)) for facts, questions in asked.items()}
-    return [_settled(update, bounds, answers) for update in updates]
+    return [
+        _settled(update, documents.get(update.key, {}), answers) if any(_counts(update)) else update
+        for update in updates
+    ]
 
 
 def _counts(update: Fenced) -> Iterator[tuple[str, Recount | IncAbove]]:
     return ((name, effect) for name, effect in update.change.items() if isinstance(effect, Recount | IncAbove))
+
+
+def _recounts(update: Fenced) -> Iterator[Recount]:
+    return (effect for _, effect in _counts(update) if isinstance(effect, Recount))
 
 
 def _bound_field(effect: Recount | IncAbove) -> str | None:
@@ -39,38 +52,37 @@ def _bound_field(effect: Recount | IncAbove) -> str | None:
     return effect.above[1] if effect.above is not None else None
 
 
-def _bound_fields(update: Fenced) -> set[str]:
-    return {field for _, effect in _counts(update) if (field := _bound_field(effect)) is not None}
+def _question(update: Fenced, recount: Recount, document: Document) -> Counted:
+    within = {**document.get("fence", {}), update.fence: update.last}
+    if recount.above is None:
+        return Counted(recount.match, within)
+    field, bound_field = recount.above
+    return Counted(recount.match, within, field, _raised(update, bound_field, document))
 
 
-def _questions(update: Fenced, bounds: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Recount, Counted]]:
-    for _, effect in _counts(update):
-        if isinstance(effect, Recount):
-            field = None if effect.above is None else effect.above[0]
-            yield effect, Counted(effect.match, update.fence, update.last, field, _bound_of(update, effect, bounds))
-
-
-def _settled(update: Fenced, bounds: Mapping[str, Mapping[str, Any]], answers: Mapping[str, Iterator[int]]) -> Fenced:
+def _settled(update: Fenced, document: Document, answers: Mapping[str, Iterator[int]]) -> Fenced:
     """`answers` are in the order of the questions."""
     numbers: dict[str, FieldEffect] = {}
     for name, effect in _counts(update):
         if isinstance(effect, Recount):
             numbers[name] = Set(next(answers[effect.collection]))
         else:
-            bound = _bound_of(update, effect, bounds)
-            numbers[name] = Inc(sum(bound is None or value > bound for value in effect.values))
-    return msgspec.structs.replace(update, change={**update.change, **numbers}) if numbers else update
+            numbers[name] = Inc(_above(update, effect, document))
+    return msgspec.structs.replace(update, change={**update.change, **numbers}, seen=document.get("fence", {}))
 
 
-def _bound_of(update: Fenced, effect: Recount | IncAbove, bounds: Mapping[str, Mapping[str, Any]]) -> Any:
-    field = _bound_field(effect)
-    return None if field is None else _bound(bounds[field].get(update.key), update.change.get(field))
+def _above(update: Fenced, effect: IncAbove, document: Document) -> int:
+    if effect.field in update.change:
+        raise TypeError(f"{effect.field} is raised without a recount of what it bounds")
+    bound = document.get(effect.field)
+    return sum(bound is None or value > bound for value in effect.values)
 
 
-def _bound(stored: Any, raised: Any) -> Any:
-    """The field's value once the change is in: nothing but a Max may meet it there."""
-    if raised is None:
+def _raised(update: Fenced, field: str, document: Document) -> Any:
+    """The field's value once the change is in; None if it has none."""
+    stored, effect = document.get(field), update.change.get(field)
+    if effect is None:
         return stored
-    if not isinstance(raised, Max):
-        raise TypeError(f"a bound is raised by Max alone, not by {raised!r}")
-    return raised.value if stored is None else max(stored, raised.value)
+    if not isinstance(effect, Max):
+        raise TypeError(f"a bound is raised by Max alone, not by {effect!r}")
+    return effect.value if stored is None else max(stored, effect.value)

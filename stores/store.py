@@ -27,18 +27,19 @@ class Fenced(msgspec.Struct, frozen=True, gc=False):
     first: int
     last: int
     change: Change
+    seen: Mapping[str, int] | None = None
+    """All fences of the document as the change supposes them; None where it is right wherever they stand."""
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """Facts whose fields equal `match`, and whose `field` (where one is named) is above `bound`.
+    """Facts whose fields equal `match`, whose `field` (where one is named) is above `bound`, and which are `within`.
 
-    Of the partition `fence`, those up to offset `last`: facts of a batch to come may
-    be there already.
+    Bound and fields are of one kind; a fact without the field is not above.
     """
 
     match: Mapping[str, Any]
-    fence: str
-    last: int
+    within: Mapping[str, int]
+    """By fence (of one at least) the last offset that counts: facts of a batch to come may be there already."""
     field: str | None = None
     bound: Any = None
 
@@ -53,8 +54,9 @@ class Store(Protocol):
     async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
         """Apply each change to its document, made if need be, where its fence is below `first`; set it to `last`.
 
-        Returns the indexes of those refused: the fence has passed `first`, or
-        another writer made the document at the same moment.
+        Returns the indexes of those refused: the fence has passed `first`, the fences
+        are not those that were `seen`, or another writer made the document at the
+        same moment.
         """
         ...
 
@@ -66,10 +68,14 @@ class Store(Protocol):
         """Where the fence stands in each of the documents that have it; only what can never be undone."""
         ...
 
-    async def values(self, collection: str, keys: Sequence[str], field: str) -> dict[str, Any]:
-        """A field of each of the documents that have it; only what can never be undone."""
+    async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Of each document that is there, which of the fields (paths) it has, all read at one moment.
+
+        As it stands: nothing acknowledged is missing, but a failover may yet take
+        back what is there. Whoever relies on it has the write compare what was `seen`.
+        """
         ...
 
     async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
-        """How many facts match each."""
+        """How many facts match each; nothing acknowledged is missing."""
         ...

@@ -11,6 +11,7 @@ from functools import reduce
 from random import Random
 from typing import Any, Protocol
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,18 +20,24 @@ from handlers.effects import (
     ABSENT,
     AddToSet,
     Change,
+    Effect,
     FieldEffect,
     Inc,
+    IncAbove,
     Latest,
     Max,
     Min,
+    Recount,
     Set,
     apply,
     merge_changes,
 )
-from schemas.events import Origin
+from handlers.outcome import Fact, Outcome
+from handlers.plan import Decided
+from schemas.events import Event, LogId, Origin
+from stores.applier import apply_batch, record_facts
 from stores.mongo import Database, MongoStore
-from stores.store import FactDocument, Fenced, Store
+from stores.store import Counted, FactDocument, Fenced, Store
 from tests.simulation.sim_store import SimStore
 from tests.simulation.turns import AsyncioTurns
 
@@ -77,8 +84,16 @@ def stored(request: pytest.FixtureRequest) -> Stored:
     return Simulated() if request.param == "simulated" else Real(request.getfixturevalue("database"))
 
 
-def fenced(change: Change, first: int, last: int | None = None, *, key: str = "a", fence: str = FENCE) -> Fenced:
-    return Fenced(key, fence, first, first if last is None else last, change)
+def fenced(
+    change: Change,
+    first: int,
+    last: int | None = None,
+    *,
+    key: str = "a",
+    fence: str = FENCE,
+    seen: Mapping[str, int] | None = None,
+) -> Fenced:
+    return Fenced(key, fence, first, first if last is None else last, change, seen)
 
 
 def a_fact(fact_id: str, offset: int, fence: str = FENCE, **body: object) -> FactDocument:
@@ -196,6 +211,198 @@ async def test_fences_are_told_of_the_documents_that_have_them(stored: Stored) -
     keys = ["a", "b", "c", "settings only", "nobody"]
 
     assert await stored.store.fences("docs", keys, FENCE) == {"a": 7, "b": 4}
+
+
+@pytest.mark.parametrize(
+    ("stands", "seen", "passes"),
+    [
+        ({}, {}, True),
+        ({FENCE: 3}, {FENCE: 3}, True),
+        ({FENCE: 3, OTHER: 5}, {FENCE: 3, OTHER: 5}, True),
+        ({OTHER: 5}, {OTHER: 5}, True),
+        ({FENCE: 3}, {}, False),  # made meanwhile
+        ({FENCE: 3, OTHER: 5}, {FENCE: 3}, False),  # another log feeds it now
+        ({FENCE: 3, OTHER: 5}, {FENCE: 3, OTHER: 4}, False),
+        ({FENCE: 3}, {FENCE: 3, OTHER: 5}, False),  # taken back by a failover
+        ({FENCE: 7}, {FENCE: 7}, False),  # as seen, but folded already
+    ],
+)
+async def test_a_change_that_supposes_fences_passes_where_they_stand_like_that(
+    stored: Stored, stands: dict[str, int], seen: dict[str, int], passes: bool
+) -> None:
+    for fence, offset in stands.items():
+        await stored.store.upsert_fenced("docs", [fenced({"n": Set(1)}, offset, fence=fence)])
+
+    refused = await stored.store.upsert_fenced("docs", [fenced({"n": Set(2)}, 6, 9, seen=seen)])
+
+    assert refused == ([] if passes else [0])
+    document = await stored.read("docs", "a") or {}
+    assert (document["n"], document["fence"]) == ((2, {**stands, FENCE: 9}) if passes else (1, stands))
+
+
+async def test_a_document_of_settings_alone_has_no_fences_to_see(stored: Stored) -> None:
+    await stored.put("docs", {"_id": "a", "settings": {"x": 1}})
+
+    assert await stored.store.upsert_fenced("docs", [fenced({"n": Inc(1)}, 0, seen={})]) == []
+
+    assert await stored.read("docs", "a") == {"_id": "a", "settings": {"x": 1}, "n": 1, "fence": {FENCE: 0}}
+
+
+async def test_a_mark_changes_what_is_there_where_its_fence_passes_and_makes_nothing(stored: Stored) -> None:
+    await stored.store.insert_facts("facts", [a_fact("x", 3), a_fact("y", 4)])
+    await stored.store.update_fenced("facts", [fenced({"n": Inc(1)}, 6, key="y")])
+
+    marks = [fenced({"n": Inc(1)}, 5, 6, key=key) for key in ("x", "y", "nobody")]
+    await stored.store.update_fenced("facts", marks)
+
+    found = {key: await stored.read("facts", key) for key in ("x", "y", "nobody")}
+    assert {key: fact and (fact["n"], fact["fence"]) for key, fact in found.items()} == {
+        "x": (1, {FENCE: 6}),
+        "y": (1, {FENCE: 6}),
+        "nobody": None,
+    }
+
+
+async def test_values_are_told_by_path_of_the_documents_that_are_there(stored: Stored) -> None:
+    await stored.put("docs", {"_id": "a", "x": 1, "sub": {"y": MORNING, "z": 3}})
+    await stored.put("docs", {"_id": "b", "sub": 4, "x": None})
+    await stored.store.upsert_fenced("docs", [fenced({"x": Inc(0)}, 3, 7, key="c")])
+
+    told = await stored.store.values("docs", ["a", "b", "c", "nobody"], ["x", "sub.y", "fence"])
+
+    assert told == {"a": {"x": 1, "sub.y": MORNING}, "b": {}, "c": {"x": 0, "fence": {FENCE: 7}}}
+
+
+async def test_values_of_hundreds_of_documents_are_told_at_once(stored: Stored) -> None:
+    keys = [str(number) for number in range(250)]
+    await stored.store.insert_facts("facts", [a_fact(key, int(key)) for key in keys])
+
+    told = await stored.store.values("facts", keys, ["origin"])
+
+    assert {key: fact["origin"]["offset"] for key, fact in told.items()} == {key: int(key) for key in keys}
+
+
+EVERYWHERE = {FENCE: 99, OTHER: 99}
+MINE = {"owner": "me"}
+
+
+@pytest.mark.parametrize(
+    ("counted", "number"),
+    [
+        (Counted(MINE, EVERYWHERE), 5),
+        (Counted({}, EVERYWHERE), 6),
+        (Counted({"owner": "me", "tags.kind": "x"}, EVERYWHERE), 1),
+        (Counted({"owner": "nobody"}, EVERYWHERE), 0),
+        # m3, m4, m5 of one log and m4 of another; what is not within is not counted
+        (Counted(MINE, {FENCE: 3}), 1),
+        (Counted(MINE, {FENCE: 4}), 2),
+        (Counted(MINE, {FENCE: 2}), 0),
+        (Counted(MINE, {OTHER: 4}), 1),
+        (Counted(MINE, {FENCE: 4, OTHER: 3}), 2),
+        (Counted(MINE, {FENCE: 4, OTHER: 9, "facts~c2-0": 9}), 3),
+        # at 1, 2, 2, 3 and one without
+        (Counted(MINE, EVERYWHERE, "at", None), 5),
+        (Counted(MINE, EVERYWHERE, "at", 0), 4),
+        (Counted(MINE, EVERYWHERE, "at", 1), 3),
+        (Counted(MINE, EVERYWHERE, "at", 2), 1),
+        (Counted(MINE, EVERYWHERE, "at", 3), 0),
+        (Counted(MINE, {FENCE: 4}, "at", 1), 1),
+        (Counted(MINE, EVERYWHERE, "tags.rank", 6), 1),
+    ],
+)
+async def test_facts_are_counted_that_match_are_above_the_bound_and_within(
+    stored: Stored, counted: Counted, number: int
+) -> None:
+    await stored.store.insert_facts(
+        "facts",
+        [
+            a_fact("a", 3, owner="me", at=1),
+            a_fact("b", 4, owner="me", at=2, tags={"kind": "x", "rank": 7}),
+            a_fact("c", 5, owner="me", at=3, tags={"kind": "y", "rank": 6}),
+            a_fact("d", 4, OTHER, owner="me", at=2),
+            a_fact("e", 6, owner="me"),
+            a_fact("f", 3, owner="you", at=9),
+        ],
+    )
+
+    assert await stored.store.count_facts("facts", [counted]) == [number]
+
+
+async def test_a_bound_may_be_a_time_and_what_is_at_the_bound_is_not_above_it(stored: Stored) -> None:
+    times = [MORNING + timedelta(milliseconds=ms) for ms in range(3)]
+    await stored.store.insert_facts("facts", [a_fact(str(at), 1, at=at) for at in times])
+
+    asked = [Counted({}, EVERYWHERE, "at", at) for at in times]
+
+    assert await stored.store.count_facts("facts", asked) == [2, 1, 0]
+
+
+async def test_answers_are_in_the_order_of_the_questions(stored: Stored) -> None:
+    await stored.store.insert_facts("facts", [a_fact(str(number), number, group=number % 7) for number in range(70)])
+
+    asked = [Counted({"group": number}, {FENCE: 10 * number}) for number in range(8)]
+
+    # of 0, 7, 14, ... those up to 0; of 1, 8, 15, ... up to 10; and so on
+    assert await stored.store.count_facts("facts", asked) == [1, 2, 3, 4, 6, 7, 8, 0]
+
+
+def a_step(offset: int, event_id: str, fact: Fact, change: Change) -> Decided:
+    event = Event(event_id, "test", "counted", "ann", MORNING, b"{}")
+    return Decided(offset, event, Outcome(fact, (Effect("inboxes", "ann", change),)), ())
+
+
+def entered(offset: int, ms: int, name: str | None = None) -> Decided:
+    at = MORNING + timedelta(milliseconds=ms)
+    fact = Fact("entries", {"key": "ann", "at": at})
+    return a_step(offset, name or f"entered at {offset}", fact, {"unread": IncAbove((at,), "read_up_to")})
+
+
+def read(offset: int, ms: int) -> Decided:
+    recount = Recount("entries", {"key": "ann"}, ("at", "read_up_to"))
+    change: Change = {"read_up_to": Max(MORNING + timedelta(milliseconds=ms)), "unread": recount}
+    return a_step(offset, f"read at {offset}", Fact(), change)
+
+
+async def unread(stored: Stored) -> int:
+    number: int = (await stored.read("inboxes", "ann") or {})["unread"]
+    return number
+
+
+async def test_a_count_is_of_what_is_folded_whatever_is_there_already_or_comes_again(stored: Stored) -> None:
+    store, log, other = stored.store, LogId("facts", "c1", 0), LogId("facts", "c1", 1)
+    batch = [entered(0, 1), entered(1, 5), read(2, 3), entered(3, 2), entered(4, 6), entered(5, 7)]
+    # A first attempt came as far as the facts.
+    await record_facts(store, log, batch)
+
+    await apply_batch(store, log, batch[:4])
+    assert await unread(stored) == 1  # 5; neither 6 nor 7, which are not folded
+
+    await apply_batch(store, log, batch[2:5])
+    assert await unread(stored) == 2
+
+    await apply_batch(store, other, [entered(0, 4, "x"), entered(1, 3, "y"), entered(2, 6, "entered at 4")])
+    assert await unread(stored) == 3  # 4 is later than what was read, 3 is not, and 6 is a copy
+
+    await apply_batch(store, log, [batch[5], read(6, 4), entered(7, 9)])
+    assert await unread(stored) == 4  # 5, 6, 7, 9
+
+
+async def test_who_counts_for_a_document_that_others_feed_at_once_counts_again(stored: Stored) -> None:
+    logs = [LogId("facts", "c1", partition) for partition in range(4)]
+    batches = [
+        [
+            entered(1, 2 * partition, f"{partition}/1"),
+            read(2, partition),
+            entered(3, 2 * partition + 1, f"{partition}/3"),
+        ]
+        for partition in range(4)
+    ]
+    for partition, batch in enumerate(batches):
+        batch[1] = msgspec.structs.replace(batch[1], event=msgspec.structs.replace(batch[1].event, id=f"{partition}/2"))
+
+    await asyncio.gather(*(apply_batch(stored.store, log, batch) for log, batch in zip(logs, batches, strict=True)))
+
+    assert await unread(stored) == 4  # of 0 to 7, those above 3
 
 
 values = st.recursive(

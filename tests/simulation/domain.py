@@ -4,24 +4,25 @@ Each fact leaves a counter of its own in each document it touches (`n.<number>`)
 so a document says by itself which facts it has, and which twice.
 """
 
-from datetime import UTC, datetime, timedelta
-from random import Random
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
-from handlers.effects import AddToSet, Change, Effect, FieldEffect, Inc, Latest, Max, Min, Set
+from handlers.effects import AddToSet, Change, Effect, FieldEffect, Inc, IncAbove, Latest, Max, Min, Recount, Set
 from handlers.letters import COLLECTION as LETTERS
 from handlers.letters import keep_letter
 from handlers.outcome import Emit, Fact, Outcome, Route
 from handlers.plan import Planner
-from schemas.cloudevents import encode_headers, encode_structured
-from schemas.events import Event, Headers
+from schemas.events import Event
 from schemas.letter import DeadLettered
 
 PARTITIONS = {"facts": 2, "others": 1, "derived": 2, "dead-letters": 1}
-TOPIC_OF = {"noted": "facts", "spread": "facts", "derived": "derived", "event.dead-lettered": "dead-letters"}
+TOPIC_OF = {"derived": "derived", "event.dead-lettered": "dead-letters"}
 KEYS = ("ada", "bob", "cid")
+CLIENT = "client"
+ENTRIES = "entries"
+INBOXES = "inboxes"
 MORNING = datetime(2026, 1, 1, 8, tzinfo=UTC)
 
 
@@ -42,6 +43,30 @@ class Spread(msgspec.Struct, frozen=True):
     number: int
     keys: tuple[str, ...]
     amount: int
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """An entry in a key's inbox, unread."""
+
+    number: int
+    key: str
+    at: datetime
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What a key's inbox holds up to `up_to` is read."""
+
+    number: int
+    key: str
+    up_to: datetime
+
+
+class Withdrawn(msgspec.Struct, frozen=True):
+    """An entry of the key's inbox is neither unread nor kept any more; nothing if it is not there yet."""
+
+    number: int
+    key: str
+    entry: int
 
 
 class Cursed(msgspec.Struct, frozen=True):
@@ -96,6 +121,40 @@ def fold_derived(event: Event, noted: Noted) -> Outcome:
     return Outcome(outcome.fact, effects)
 
 
+def enter(_event: Event, entered: Entered) -> Outcome:
+    body = {"number": entered.number, "key": entered.key, "at": entered.at, "gone": False}
+    counts: Change = {
+        f"n.{entered.number}": Inc(1),
+        "unread": IncAbove((entered.at,), "read_up_to"),
+        "kept": Inc(1),
+    }
+    return Outcome(Fact(ENTRIES, body), (Effect(INBOXES, entered.key, counts),))
+
+
+def read_up_to(_event: Event, read: Read) -> Outcome:
+    change: Change = {f"n.{read.number}": Inc(1), "read_up_to": Max(read.up_to), "unread": _unread(read.key)}
+    return Outcome(effects=(Effect(INBOXES, read.key, change),))
+
+
+def withdraw(_event: Event, withdrawn: Withdrawn) -> Outcome:
+    mark: Change = {f"n.{withdrawn.number}": Inc(1), "gone": Set(True)}
+    counts: Change = {
+        f"n.{withdrawn.number}": Inc(1),
+        "unread": _unread(withdrawn.key),
+        "kept": Recount(ENTRIES, {"key": withdrawn.key, "gone": False}),
+    }
+    return Outcome(
+        effects=(
+            Effect(INBOXES, withdrawn.key, counts),
+            Effect(ENTRIES, f"{CLIENT}/e{withdrawn.entry}", mark, create=False),
+        )
+    )
+
+
+def _unread(key: str) -> Recount:
+    return Recount(ENTRIES, {"key": key, "gone": False}, above=("at", "read_up_to"))
+
+
 def fail(_event: Event, _cursed: Cursed) -> Outcome:
     raise RuntimeError("a handler with a bug")
 
@@ -104,82 +163,15 @@ ROUTES = {
     "noted": Route(Noted, fold_noted),
     "spread": Route(Spread, fold_spread),
     "derived": Route(Noted, fold_derived),
+    "entered": Route(Entered, enter),
+    "read": Route(Read, read_up_to),
+    "withdrawn": Route(Withdrawn, withdraw),
     "cursed": Route(Cursed, fail),
     "event.dead-lettered": Route(DeadLettered, keep_letter),
 }
 PLANNER = Planner(ROUTES)
-FACTS = ("seen_events", "notes", "spreads", LETTERS)
-DOCUMENTS = ("ledgers", "derived_ledgers", "totals")
-
-
-class Sending(msgspec.Struct, frozen=True):
-    """One record that a client writes."""
-
-    topic: str
-    partition: int
-    key: bytes
-    value: bytes
-    headers: Headers
-
-
-def sendings(rng: Random, count: int) -> list[Sending]:
-    """What clients send, in the order they send it: facts, some of them again and elsewhere, and poison."""
-    sent: list[Sending] = []
-    for number in range(1, count + 1):
-        first = _sending(rng, _event(rng, number))
-        sent.append(first)
-        while rng.random() < 0.25:
-            again = _elsewhere(rng, first)
-            # A copy may overtake: a client that gave up and sent again is not alone on its way.
-            sent.insert(rng.randrange(max(0, len(sent) - 8), len(sent) + 1), again)
-        while rng.random() < 0.08:
-            sent.append(_poison(rng, number))
-    return sent
-
-
-def _event(rng: Random, number: int) -> Event:
-    key = rng.choice(KEYS)
-    if rng.random() < 0.2:
-        keys = tuple(rng.choice(KEYS) for _ in range(rng.randrange(1, 4)))
-        kind, payload = "spread", msgspec.json.encode(Spread(number, keys, rng.randrange(1, 9)))
-    else:
-        at = MORNING + timedelta(milliseconds=rng.randrange(4))
-        noted = Noted(number, key, rng.randrange(1, 9), f"v{number}", at, reset=rng.random() < 0.3)
-        kind, payload = "noted", msgspec.json.encode(noted)
-    return Event(id=f"e{number}", source="client", type=kind, subject=key, time=MORNING, data=payload)
-
-
-def _sending(rng: Random, event: Event) -> Sending:
-    key = event.subject.encode()
-    partition = sum(key) % PARTITIONS["facts"]
-    if rng.random() < 0.1:
-        structured = msgspec.json.encode(encode_structured(event))
-        return Sending("facts", partition, key, structured, (("content-type", b"application/cloudevents+json"),))
-    return Sending("facts", partition, key, event.data, encode_headers(event))
-
-
-def _elsewhere(rng: Random, sending: Sending) -> Sending:
-    """The same event on the same partition, on another, or on another topic."""
-    topic, partition = rng.choice(
-        ((sending.topic, sending.partition), (sending.topic, 1 - sending.partition), ("others", 0))
-    )
-    return msgspec.structs.replace(sending, topic=topic, partition=partition)
-
-
-def _poison(rng: Random, number: int) -> Sending:
-    topic = rng.choice(("facts", "facts", "others", "derived"))
-    event = Event(
-        id=f"p{number}",
-        source="client",
-        type=rng.choice(("noted", "cursed", "unheard-of")),
-        subject="ada",
-        time=MORNING,
-        data=msgspec.json.encode({"number": number}),
-    )
-    partition = rng.randrange(PARTITIONS[topic])
-    if rng.random() < 0.3:
-        return Sending(topic, partition, b"ada", b"\xff not an event", ())
-    return Sending(topic, partition, b"ada", event.data, encode_headers(event))
+FACTS = ("seen_events", "notes", "spreads", ENTRIES, LETTERS)
+DOCUMENTS = ("ledgers", "derived_ledgers", "totals", INBOXES)
 
 
 def flat(document: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import msgspec
 from handlers.poison import PoisonGauge
 from schemas.errors import Halted
 from schemas.events import LogId, Record
-from tests.simulation.domain import PARTITIONS, PLANNER, TOPIC_OF, Sending, sendings
+from tests.simulation.clients import Sending, sendings
+from tests.simulation.domain import PARTITIONS, PLANNER, TOPIC_OF
 from tests.simulation.model import mistakes
 from tests.simulation.sim_broker import SimBroker, SimPublisher
 from tests.simulation.sim_store import SimStore
@@ -58,6 +59,10 @@ class Result(msgspec.Struct):
     tally: Tally
 
 
+class Crashed(Exception):
+    """An owner's end, where it meets an error."""
+
+
 class Lease:
     """An owner's hold on a partition. Lost, it does not know: it takes `batches_left` more."""
 
@@ -77,6 +82,7 @@ class Dangers(msgspec.Struct, frozen=True):
     """How much goes wrong in this run, per step or per operation."""
 
     crash: float
+    crash_on_error: float
     rebalance: float
     store_fault: float
     broker_fault: float
@@ -88,6 +94,7 @@ class Dangers(msgspec.Struct, frozen=True):
     def draw(cls, rng: Random) -> "Dangers":
         return cls(
             crash=rng.choice((0, 0.005, 0.03)),
+            crash_on_error=rng.choice((0, 0.5)),
             rebalance=rng.choice((0, 0.005, 0.02)),
             store_fault=rng.choice((0, 0.05, 0.2)),
             broker_fault=rng.choice((0, 0.05, 0.2)),
@@ -198,6 +205,9 @@ class Simulation:
             except Halted:
                 self.tally.halts += 1
                 return
+            except Crashed:
+                self.tally.crashes += 1
+                return
             finally:
                 lease.folding = False
             position += len(records)
@@ -234,6 +244,8 @@ class Simulation:
 
     def _count_error(self, _problem: Exception) -> None:
         self.tally.away += 1
+        if self.rng.random() < self.dangers.crash_on_error:
+            raise Crashed
 
     # Trouble
 

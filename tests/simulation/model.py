@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
-from handlers.effects import ABSENT, apply, stamp
+from handlers.effects import ABSENT, Change, IncAbove, Recount, apply, stamp
 from handlers.letters import COLLECTION as LETTERS
 from handlers.letters import letter_for
 from handlers.plan import Decided, Poisoned
 from schemas.events import LogId, Record
-from tests.simulation.domain import DOCUMENTS, FACTS, PLANNER, flat
+from tests.simulation.domain import DOCUMENTS, ENTRIES, FACTS, INBOXES, PLANNER, flat
 from tests.simulation.sim_broker import SimBroker
 
 Documents = dict[str, dict[str, dict[str, Any]]]
@@ -135,7 +135,7 @@ class Expected(msgspec.Struct):
     """A document as it must be, and who wrote it."""
 
     document: dict[str, Any]
-    feeders: dict[tuple[str, int], str]
+    feeders: dict[tuple[str, int], str] = msgspec.field(default_factory=dict)
     """By topic and partition, the last value each set."""
     uncertain: bool = False
 
@@ -144,8 +144,9 @@ def _document_mistakes(history: History, winners: Iterable[Copy], documents: Doc
     expected: dict[tuple[str, str], Expected] = {}
     for copy in winners:
         _count(expected, copy, uncertain=_fact_of(copy) in history.uncertain)
+    _count_inboxes(expected)
     found = []
-    for collection in DOCUMENTS:
+    for collection in (*DOCUMENTS, ENTRIES):
         for key in documents.get(collection, {}).keys() | {k for c, k in expected if c == collection}:
             wanted = expected.get((collection, key))
             is_there = documents.get(collection, {}).get(key)
@@ -155,17 +156,43 @@ def _document_mistakes(history: History, winners: Iterable[Copy], documents: Doc
 
 def _count(expected: dict[tuple[str, str], Expected], copy: Copy, *, uncertain: bool) -> None:
     """The meaning of an event: its effects, one after another, on the documents as they are."""
+    collection, identity = _fact_of(copy)
+    if collection == ENTRIES:
+        origin = {"fence": copy.log.fence, "offset": copy.decided.offset}
+        body = {"_id": identity, "origin": origin, **copy.decided.outcome.fact.body}
+        expected[collection, identity] = Expected(body, uncertain=uncertain)
     for effect in copy.decided.outcome.effects:
-        wanted = expected.setdefault((effect.collection, effect.key), Expected({"_id": effect.key}, {}))
-        wanted.uncertain |= uncertain
-        document = wanted.document
-        fences = document.setdefault("fence", {})
-        fences[copy.log.fence] = max(fences.get(copy.log.fence, -1), copy.decided.offset)
-        for path, change in stamp(effect.change, copy.decided.offset).items():
-            place, field = (document.setdefault("n", {}), path[2:]) if path.startswith("n.") else (document, path)
-            place[field] = apply(change, place.get(field, ABSENT))
-            if path == "last":
-                wanted.feeders[copy.log.topic, copy.log.partition] = document["last"]
+        place = effect.collection, effect.key
+        if effect.create or place in expected:
+            wanted = expected.setdefault(place, Expected({"_id": effect.key}))
+            wanted.uncertain |= uncertain
+            _change(wanted, copy, stamp(effect.change, copy.decided.offset))
+
+
+def _change(wanted: Expected, copy: Copy, effects: Change) -> None:
+    document = wanted.document
+    fences = document.setdefault("fence", {})
+    fences[copy.log.fence] = max(fences.get(copy.log.fence, -1), copy.decided.offset)
+    for path, effect in effects.items():
+        if isinstance(effect, Recount | IncAbove):
+            continue  # counted once all is known
+        place, field = (document.setdefault("n", {}), path[2:]) if path.startswith("n.") else (document, path)
+        place[field] = apply(effect, place.get(field, ABSENT))
+        if path == "last":
+            wanted.feeders[copy.log.topic, copy.log.partition] = document["last"]
+
+
+def _count_inboxes(expected: Mapping[tuple[str, str], Expected]) -> None:
+    """By the entries alone: what is not gone is kept, and unread where it is later than what has been read."""
+    entries = [wanted.document for (collection, _), wanted in expected.items() if collection == ENTRIES]
+    for (collection, key), wanted in expected.items():
+        if collection != INBOXES:
+            continue
+        inbox = wanted.document
+        kept = [entry for entry in entries if entry["key"] == key and not entry["gone"]]
+        read = inbox.get("read_up_to")
+        inbox["kept"] = len(kept)
+        inbox["unread"] = sum(read is None or entry["at"] > read for entry in kept)
 
 
 def _differences(wanted: Expected | None, document: dict[str, Any] | None) -> list[str]:
@@ -178,6 +205,10 @@ def _differences(wanted: Expected | None, document: dict[str, Any] | None) -> li
             f"{field} is {value}" for field, value in flat(document).items() if field.startswith("n.") and value != 1
         ]
     fields, should = flat(document), flat(wanted.document)
+    # A count that nothing has touched may be left out.
+    for name in ("kept", "unread"):
+        if not should.get(name, 0):
+            should.pop(name, None), fields.get(name) or fields.pop(name, None)
     if len(wanted.feeders) > 1:
         # Fed by several partitions: any of them may have been last, and what order decides is open.
         fields.pop("balance", None), should.pop("balance", None), should.pop("last", None)

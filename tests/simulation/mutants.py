@@ -11,10 +11,11 @@ from handlers.plan import Planner, split
 from handlers.poison import PoisonGauge
 from schemas.events import Event, LogId, Origin, Record
 from stores.applier import apply_batch
-from stores.store import FactDocument, Fenced, Store
+from stores.store import Counted, FactDocument, Fenced, Store
+from tests.simulation.domain import INBOXES
 from tests.simulation.driver import Code
 from tests.simulation.sim_broker import SimBroker
-from tests.simulation.sim_store import Document, SimStore
+from tests.simulation.sim_store import Document, SimStore, matches
 from workers.fold_batch import Commit, Publishes, fold_batch
 from workers.retry import Patience
 
@@ -23,8 +24,8 @@ class FenceComparesWithLast(SimStore):
     """A redelivery cut elsewhere passes a fence that stands in the middle of it."""
 
     def passes(self, document: Document, update: Fenced) -> bool:
-        fence = document.get("fence", {}).get(update.fence)
-        return fence is None or fence < update.last
+        fences = document.get("fence", {})
+        return fences.get(update.fence, -1) < update.last and update.seen in (None, fences)
 
 
 class NoFence(SimStore):
@@ -55,11 +56,70 @@ class RefusedIsFolded(SimStore):
         return dict.fromkeys(keys, sys.maxsize)
 
 
-class FencesRunAhead(SimStore):
-    """What another writer is about to fold passes for folded: a read that a failover takes back."""
+class WhatMayBeTakenBackIsRelied(SimStore):
+    """Fences and origins are read that a failover may take back."""
 
-    async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
-        return {key: offset + 1 for key, offset in (await super().fences(collection, keys, fence)).items()}
+    def lasting(self, collection: str, key: str) -> Document | None:
+        return self.collections.get(collection, {}).get(key)
+
+
+class CountsRunAhead(SimStore):
+    """Facts count that are there already, but are not folded into the document yet."""
+
+    def counts(self, fact: Document, counted: Counted) -> bool:
+        return matches(fact, counted)
+
+
+class CountsForgetOtherLogs(SimStore):
+    """Of several logs that feed a document, only those facts count whose log is in hand."""
+
+    async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
+        in_hand = [dict([max(counted.within.items(), key=lambda place: place[1])]) for counted in asked]
+        narrowed = [
+            msgspec.structs.replace(counted, within=within) for counted, within in zip(asked, in_hand, strict=True)
+        ]
+        return await super().count_facts(collection, narrowed)
+
+
+class CountsAreWrittenWhateverHappenedSince(SimStore):
+    """A document may have changed between the count and its write."""
+
+    async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
+        return await super().upsert_fenced(collection, [msgspec.structs.replace(u, seen=None) for u in updates])
+
+
+class TheBoundIsTheStoredOne(SimStore):
+    """What the same change raises it to is left out of account."""
+
+    async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
+        inboxes = self.collections.get(INBOXES, {})
+        stored = [inboxes.get(counted.match["key"], {}).get("read_up_to") for counted in asked]
+        lagging = [msgspec.structs.replace(counted, bound=bound) for counted, bound in zip(asked, stored, strict=True)]
+        return await super().count_facts(collection, lagging)
+
+
+class WhatIsAddedLaterComesOnTop(SimStore):
+    """A recount, then an addition in the same batch: the fact that adds is in the number already."""
+
+    async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
+        numbers = await super().count_facts(collection, asked)
+        facts = self.collections[collection].values() if collection in self.collections else ()
+        return [
+            number + sum(self._is_last(fact, counted) for fact in facts)
+            for number, counted in zip(numbers, asked, strict=True)
+        ]
+
+    def _is_last(self, fact: Document, counted: Counted) -> bool:
+        origin = fact["origin"]
+        return self.counts(fact, counted) and counted.within[origin["fence"]] == origin["offset"]
+
+
+class MarksReachAhead(SimStore):
+    """A mark finds facts that come after it in the log, where they are there already."""
+
+    async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, Document]:
+        found = await super().values(collection, keys, fields)
+        return {key: {} for key in found} if fields == ["origin"] else found
 
 
 class OffsetsAreCommittedByNameAlone(SimBroker):
@@ -133,7 +193,13 @@ MUTANTS = {
     "there is no identity check": Code(store=NoIdentityCheck),
     "a redelivery is taken for a duplicate": Code(store=RedeliveriesAreDuplicates),
     "a refused update is taken to be in": Code(store=RefusedIsFolded),
-    "a fence is read that does not stand yet": Code(store=FencesRunAhead),
+    "what a failover may take back is relied on": Code(store=WhatMayBeTakenBackIsRelied),
+    "facts count that are not folded yet": Code(store=CountsRunAhead),
+    "facts of other logs do not count": Code(store=CountsForgetOtherLogs),
+    "a count is written whatever happened since": Code(store=CountsAreWrittenWhateverHappenedSince),
+    "the bound of a count is the stored one": Code(store=TheBoundIsTheStoredOne),
+    "what is added after a recount comes on top": Code(store=WhatIsAddedLaterComesOnTop),
+    "a mark reaches facts that come after it": Code(store=MarksReachAhead),
     "the offset is committed before the write": Code(fold_batch=commit_before_write),
     "what follows is published after the commit": Code(fold_batch=publish_after_commit),
     "what follows is published under new ids": Code(fold_batch=emits_under_new_ids),

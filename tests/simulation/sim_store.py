@@ -2,7 +2,8 @@
 
 Each document is written atomically; a bulk is so many writes in any order with
 anything in between. The server works on a bulk by itself: a caller that crashes or
-gives up does not stop it, and an error says nothing about how much was done.
+gives up does not stop it, and an error says nothing about how much was done. What
+was not acknowledged a failover may take back, after others have seen it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,20 +18,26 @@ from stores.store import Counted, FactDocument, Fenced
 from tests.simulation.turns import Turns
 
 Document = dict[str, Any]
-Write = Callable[[], Awaitable[bool]]
-"""One document's write; False when it met a duplicate key."""
+Place = tuple[str, str]
+"""Collection and id."""
 
 
 class Bulk:
     """Writes the server has been handed, and what has become of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken_back: bool) -> None:
+        self.taken_back = taken_back
+        self.written: list[Place] = []
         self.refused: list[int] = []
         self.done = False
         self.failed = False
 
     def settled(self) -> bool:
         return self.done or self.failed
+
+
+Write = Callable[[Bulk], Awaitable[bool]]
+"""One document's write; False when it met a duplicate key."""
 
 
 class SimStore:
@@ -41,6 +48,8 @@ class SimStore:
         self._rng = rng
         self.fault_share = fault_share
         self.collections: dict[str, dict[str, Document]] = {}
+        self._before: dict[Place, Document | None] = {}
+        """Of what may be taken back: as it was before."""
 
     async def insert_facts(self, collection: str, facts: Sequence[FactDocument]) -> dict[str, Origin]:
         refused = await self._bulk([self._inserter(collection, fact) for fact in facts])
@@ -48,14 +57,16 @@ class SimStore:
             return {}
         found: dict[str, Origin] = {}
 
-        async def find() -> bool:
+        async def find(_bulk: Bulk) -> bool:
             for index in refused:
-                document = self._documents(collection).get(facts[index].id)
+                document = self.lasting(collection, facts[index].id)
                 if document is not None:
                     found[facts[index].id] = Origin(**document["origin"])
             return True
 
         await self._bulk([find])
+        if len(found) < len(refused):
+            raise StoreAway("simulated: what was there is not there to stay")
         return found
 
     async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
@@ -68,8 +79,8 @@ class SimStore:
         found: dict[str, int] = {}
 
         def look(key: str) -> Write:
-            async def read() -> bool:
-                document = self._documents(collection).get(key, {})
+            async def read(_bulk: Bulk) -> bool:
+                document = self.lasting(collection, key) or {}
                 if fence in document.get("fence", {}):
                     found[key] = document["fence"][fence]
                 return True
@@ -79,14 +90,15 @@ class SimStore:
         await self._bulk([look(key) for key in keys])
         return found
 
-    async def values(self, collection: str, keys: Sequence[str], field: str) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, Document]:
+        found: dict[str, Document] = {}
 
         def look(key: str) -> Write:
-            async def read() -> bool:
-                document = self._documents(collection).get(key, {})
-                if field in document:
-                    found[key] = document[field]
+            async def read(_bulk: Bulk) -> bool:
+                document = self._documents(collection).get(key)
+                if document is not None:
+                    values = {path: value_at(document, path) for path in fields}
+                    found[key] = {path: deepcopy(value) for path, value in values.items() if value is not None}
                 return True
 
             return read
@@ -98,8 +110,9 @@ class SimStore:
         numbers = [0] * len(asked)
 
         def look(index: int) -> Write:
-            async def count() -> bool:
-                numbers[index] = sum(matches(fact, asked[index]) for fact in self._documents(collection).values())
+            async def count(_bulk: Bulk) -> bool:
+                facts = self._documents(collection).values()
+                numbers[index] = sum(self.counts(fact, asked[index]) for fact in facts)
                 return True
 
             return count
@@ -107,19 +120,30 @@ class SimStore:
         await self._bulk([look(index) for index in range(len(asked))])
         return numbers
 
+    def counts(self, fact: Document, counted: Counted) -> bool:
+        """Whether a fact is among those asked for."""
+        origin = fact["origin"]
+        return matches(fact, counted) and origin["offset"] <= counted.within.get(origin["fence"], -1)
+
+    def lasting(self, collection: str, key: str) -> Document | None:
+        """A document without what may be taken back."""
+        place = collection, key
+        return self._before[place] if place in self._before else self._documents(collection).get(key)
+
     def passes(self, document: Document, update: Fenced) -> bool:
-        """Whether a document's fence lets the update through."""
-        fence = document.get("fence", {}).get(update.fence)
-        return fence is None or fence < update.first
+        """Whether a document's fences let the update through."""
+        fences = document.get("fence", {})
+        return fences.get(update.fence, -1) < update.first and update.seen in (None, fences)
 
     def _documents(self, collection: str) -> dict[str, Document]:
         return self.collections.setdefault(collection, {})
 
     def _inserter(self, collection: str, fact: FactDocument) -> Write:
-        async def write() -> bool:
+        async def write(bulk: Bulk) -> bool:
             documents = self._documents(collection)
             if fact.id in documents:
                 return False
+            self._touch(bulk, collection, fact.id)
             origin = {"fence": fact.origin.fence, "offset": fact.origin.offset}
             documents[fact.id] = {"_id": fact.id, "origin": origin, **deepcopy(dict(fact.body))}
             return True
@@ -127,70 +151,106 @@ class SimStore:
         return write
 
     def _upserter(self, collection: str, update: Fenced) -> Write:
-        async def write() -> bool:
+        async def write(bulk: Bulk) -> bool:
             documents = self._documents(collection)
             if update.key not in documents:
                 # Looked for and not found: until it is inserted, another writer may do so.
                 await self._turns.pause()
                 if update.key not in documents:
+                    self._touch(bulk, collection, update.key)
                     documents[update.key] = {"_id": update.key}
                     change_document(documents[update.key], update)
                     return True
                 if self._rng.random() < 0.5:
                     return False  # a server that does not look again of itself
-            if not self.passes(documents[update.key], update):
-                return False
-            change_document(documents[update.key], update)
-            return True
+            return self._changed(bulk, collection, update)
 
         return write
 
     def _updater(self, collection: str, update: Fenced) -> Write:
-        async def write() -> bool:
-            document = self._documents(collection).get(update.key)
-            if document is not None and self.passes(document, update):
-                change_document(document, update)
+        async def write(bulk: Bulk) -> bool:
+            if update.key in self._documents(collection):
+                self._changed(bulk, collection, update)
             return True
 
         return write
 
+    def _changed(self, bulk: Bulk, collection: str, update: Fenced) -> bool:
+        document = self._documents(collection)[update.key]
+        if not self.passes(document, update):
+            return False
+        self._touch(bulk, collection, update.key)
+        change_document(document, update)
+        return True
+
+    def _touch(self, bulk: Bulk, collection: str, key: str) -> None:
+        """About to write. What is written to stay makes that stay which it is written upon."""
+        place = collection, key
+        bulk.written.append(place)
+        if not bulk.taken_back:
+            self._before.pop(place, None)
+        elif place not in self._before:
+            self._before[place] = deepcopy(self._documents(collection).get(key))
+
+    async def _take_back(self, bulk: Bulk) -> None:
+        """A new primary, after a while, that has never heard of what was not acknowledged."""
+        for _ in range(self._rng.randrange(20) if bulk.taken_back else 0):
+            await self._turns.pause()
+        for place in bulk.written:
+            if place in self._before:
+                (collection, key), before = place, self._before.pop(place)
+                if before is None:
+                    del self._documents(collection)[key]
+                else:
+                    self._documents(collection)[key] = before
+
     async def _bulk(self, writes: Sequence[Write]) -> list[int]:
         await self._turns.pause()
-        bulk = Bulk()
-        self._turns.spawn("server", self._serve(bulk, writes))
+        faulty = self._rng.random() < self.fault_share
+        fails_at = self._rng.randrange(len(writes) + 1) if faulty else None
+        bulk = Bulk(taken_back=faulty and self._rng.random() < 0.3)
+        self._turns.spawn("server", self._serve(bulk, writes, fails_at))
         await self._turns.until(bulk.settled)
         await self._turns.pause()
         if bulk.failed:
             raise StoreAway("simulated")
         return sorted(bulk.refused)
 
-    async def _serve(self, bulk: Bulk, writes: Sequence[Write]) -> None:
+    async def _serve(self, bulk: Bulk, writes: Sequence[Write], fails_at: int | None) -> None:
         order = list(range(len(writes)))
         self._rng.shuffle(order)
-        faulty = self._rng.random() < self.fault_share
-        fails_at = self._rng.randrange(len(writes) + 1) if faulty else -1
-        goes_on = self._rng.random() < 0.5
+        goes_on = self._rng.random() < 0.5 and not bulk.taken_back
         for done, index in enumerate(order):
             if done == fails_at:
+                await self._take_back(bulk)
                 bulk.failed = True
                 if not goes_on:
                     return
-            if not await writes[index]():
+            if not await writes[index](bulk):
                 bulk.refused.append(index)
             await self._turns.pause()
         if fails_at == len(writes):
+            await self._take_back(bulk)
             bulk.failed = True
         bulk.done = True
 
 
 def matches(fact: Document, counted: Counted) -> bool:
-    """Whether MongoDB would count it."""
-    origin = fact["origin"]
-    return (
-        all(fact.get(field) == value for field, value in counted.match.items())
-        and (counted.field is None or counted.bound is None or fact[counted.field] > counted.bound)
-        and not (origin["fence"] == counted.fence and origin["offset"] > counted.last)
-    )
+    """Whether MongoDB would find it, wherever it came from."""
+    if any(value_at(fact, path) != value for path, value in counted.match.items()):
+        return False
+    if counted.field is None or counted.bound is None:
+        return True
+    value = value_at(fact, counted.field)
+    return value is not None and value > counted.bound
+
+
+def value_at(document: Document, path: str) -> Any:
+    """None where there is none."""
+    place: Any = document
+    for name in path.split("."):
+        place = place.get(name) if isinstance(place, dict) else None
+    return place
 
 
 def change_document(document: Document, update: Fenced) -> None:

@@ -115,16 +115,25 @@ class AsyncioTurns:
 
     def __init__(self) -> None:
         self._running: set[asyncio.Task[None]] = set()
+        self._error: BaseException | None = None
 
     async def pause(self) -> None:
         await asyncio.sleep(0)
 
     async def until(self, condition: Condition) -> None:
-        while not condition():  # noqa: ASYNC110 - conditions tell nobody when they come about
+        """Raises what a spawned step raised: it will not bring the condition about."""
+        while not condition():
+            if self._error is not None:
+                raise self._error
             await asyncio.sleep(0)
 
     def spawn(self, name: str, step: Coroutine[Any, Any, None]) -> object:
         task = asyncio.create_task(step, name=name)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            self._error = self._error or task.exception()
