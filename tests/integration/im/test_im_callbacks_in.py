@@ -1,0 +1,266 @@
+"""Callbacks of the IM server, taken in: every one of the contract, who may send them, what they bring about."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from callbacks_api import TOKEN, ImServer, a_state, commands, contract, example_of, webhook
+from chat_api import eventually, folding
+from im_api import APP, IM, OTHER_APP, ImApi, a_user, serving_im, with_im
+from jsonschema import Draft202012Validator
+from published import published
+
+from config.settings import Settings
+from handlers.im.callbacks import CALLBACKS, STATE_CHANGES
+from schemas.im.callbacks import is_before
+from schemas.im.ids import key_of
+from stores.mongo import Database, open_database
+
+RULES = [
+    {"action": "allow", "accounts": ["trusted"], "words": ["red packet"]},
+    {"action": "replace", "words": ["darn"], "replacement": "d**n"},
+    {"action": "deny", "words": ["red packet"], "code": 120001, "info": "not here"},
+    {"action": "drop", "patterns": ["buy .{0,20} now"]},
+    {"action": "deny", "commands": ["Group.CallbackBeforeCreateGroup"], "words": ["casino"], "code": 10100},
+    {"action": "deny", "commands": ["Sns.CallbackPrevFriendAdd"], "words": ["casino"]},
+]
+NOW = int(time.time())
+
+
+def with_callbacks(settings: Settings) -> Settings:
+    apps = {
+        APP: {**IM["apps"][APP], "callbacks_in": {"token": TOKEN, "rules": RULES}},
+        OTHER_APP: {**IM["apps"][OTHER_APP], "callbacks_in": {"allow_networks": ["192.0.2.0/24"]}},
+        "1400000003": {"key": "k", "admins": ["a"]},
+        "1400000004": {"key": "k", "admins": ["a"], "callbacks_in": {"allow_networks": ["127.0.0.0/8"]}},
+    }
+    return with_im(settings, apps=apps)
+
+
+@pytest.fixture(scope="module")
+def callback_settings(shared_settings: Settings) -> Settings:
+    return with_callbacks(shared_settings)
+
+
+@pytest.fixture(scope="module")
+async def http(callback_settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+    """A gateway and a folder."""
+    async with serving_im(callback_settings) as http, folding(callback_settings):
+        yield http
+
+
+@pytest.fixture(scope="module")
+async def store(callback_settings: Settings, http: aiohttp.ClientSession) -> AsyncIterator[Database]:
+    async with open_database(callback_settings.mongo) as database:
+        yield database
+
+
+@pytest.fixture
+def server(http: aiohttp.ClientSession) -> ImServer:
+    return ImServer(http)
+
+
+@pytest.fixture
+def im(http: aiohttp.ClientSession) -> ImApi:
+    return ImApi(http)
+
+
+async def states(im: ImApi, user: str) -> dict[str, str]:
+    """By platform; empty while the user is offline."""
+    answer = await im.ok("openim/query_online_status", {"To_Account": [user], "IsNeedDetail": 1})
+    return {each["Platform"]: each["Status"] for each in answer["QueryResult"][0].get("Detail", ())}
+
+
+def judge(command: str, answer: dict[str, Any]) -> None:
+    schema = webhook(command)["responses"]["200"]["content"]["application/json"]["schema"]
+    Draft202012Validator({"components": contract()["components"], **schema}).validate(answer)
+
+
+async def test_every_callback_of_the_contract_is_taken_and_answered_and_a_fact(
+    server: ImServer, callback_settings: Settings
+) -> None:
+    before = len(await published(callback_settings.kafka))
+    for command in commands():
+        judge(command, await server.ok(command, example_of(command)))
+
+    facts = (await published(callback_settings.kafka))[before:]
+
+    print(f"callbacks covered: {len(facts)} of {len(commands())}")  # noqa: T201 - what `make test` shows
+    assert len(facts) == len(commands()) == 17
+    assert {fact.type for fact in facts} >= {"im.state.changed", "im.callback.received"}
+
+
+async def test_a_command_that_nobody_knows_yet_is_kept_as_it_came(server: ImServer, store: Database) -> None:
+    body = {"GroupId": (group := a_user("@TGS#")), "$new": {"a.b": "\0"}, "N": 2**70}
+
+    assert await server.ok("Group.CallbackAfterSomethingNew", body) == {
+        "ActionStatus": "OK",
+        "ErrorInfo": "",
+        "ErrorCode": 0,
+    }
+
+    async def kept() -> dict[str, Any] | None:
+        return await store[CALLBACKS].find_one({"about": key_of(APP, group)})
+
+    document = await eventually(kept)
+    assert (document["command"], document["client_ip"]) == ("Group.CallbackAfterSomethingNew", "192.0.2.7")
+    assert '"$new"' in document["body"]
+
+
+async def test_the_same_callback_again_counts_once_though_the_unread_count_has_changed(
+    server: ImServer, store: Database
+) -> None:
+    group, end = a_user("@TGS#"), a_user("@TGS#")
+    for unread in (1, 2, 3):
+        await server.ok("Group.CallbackAfterTopicDestroyed", {"GroupId": group, "EventTime": 5, "UnreadMsgNum": unread})
+    await server.ok("Group.CallbackAfterTopicDestroyed", {"GroupId": group, "EventTime": 6})
+    await server.ok("Group.CallbackAfterTopicDestroyed", {"GroupId": end, "EventTime": 6})
+
+    await eventually(lambda: store[CALLBACKS].find_one({"about": key_of(APP, end)}))
+
+    async def both() -> bool:
+        return await store[CALLBACKS].count_documents({"about": key_of(APP, group)}) == 2
+
+    await eventually(both)
+
+
+async def test_who_logs_in_is_online_and_who_is_thrown_out_by_it_is_not(server: ImServer, im: ImApi) -> None:
+    await im.imported(user := a_user())
+
+    await server.ok("State.StateChange", a_state(user, "Login", NOW * 1000 - 9000), OptPlatform="Windows")
+    await server.ok("State.StateChange", a_state(user, "Login", NOW * 1000 - 8000, "Windows", "IOS"), OptPlatform="iOS")
+
+    async def on_the_phone() -> bool:
+        return await states(im, user) == {"iPhone": "Online"}
+
+    await eventually(on_the_phone)
+
+    await server.ok("State.StateChange", a_state(user, "Disconnect", NOW * 1000 - 7000), OptPlatform="iOS")
+
+    async def reachable() -> bool:
+        return await states(im, user) == {"iPhone": "PushOnline"}
+
+    await eventually(reachable)
+
+    await server.ok("State.StateChange", a_state(user, "Logout", NOW * 1000 - 6000), OptPlatform="iOS")
+
+    async def gone() -> bool:
+        return await states(im, user) == {}
+
+    await eventually(gone)
+
+
+async def test_changes_count_in_the_order_of_their_milliseconds_and_once(
+    server: ImServer, im: ImApi, store: Database
+) -> None:
+    await im.imported(user := a_user())
+    for at, action in ((3, "Login"), (2, "Logout"), (1, "Login"), (3, "Login"), (2, "Logout")):
+        await server.ok("State.StateChange", a_state(user, action, NOW * 1000 + at))
+
+    async def history() -> list[str] | None:
+        entries = await store[STATE_CHANGES].find({"account": key_of(APP, user)}).sort("at", 1).to_list()
+        return [entry["action"] for entry in entries] if len(entries) == 3 else None
+
+    assert await eventually(history) == ["Login", "Logout", "Login"]
+    assert await states(im, user) == {"Android": "Online"}
+
+
+async def test_a_profile_is_what_the_latest_callback_says_not_the_last_to_come(server: ImServer, im: ImApi) -> None:
+    await im.imported(user := a_user())
+
+    def changed(nick: str, at: int) -> dict[str, Any]:
+        items = [{"Tag": "Tag_Profile_IM_Nick", "Value": nick}, {"Tag": "Tag_Profile_Custom_None", "Value": "x"}]
+        return {"Operator_Account": user, "From_Account": user, "EventTime": at, "ProfileItem": items}
+
+    await server.ok("Profile.CallbackPortraitSet", changed("newer", 2000))
+    await server.ok("Profile.CallbackPortraitSet", changed("older", 1000))
+
+    answer = await im.ok("profile/portrait_get", {"To_Account": [user], "TagList": ["Tag_Profile_IM_Nick"]})
+    assert answer["UserProfileItem"][0]["ProfileItem"][0]["Value"] == "newer"
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("hello", {"ErrorCode": 0}),
+        ("a RED packet", {"ErrorCode": 120001, "ErrorInfo": "not here"}),
+        ("buy it all now", {"ErrorCode": 2}),
+        ("Darn it", {"ErrorCode": 0, "MsgBody": "d**n it"}),
+    ],
+)
+async def test_a_before_callback_is_answered_by_the_rules(server: ImServer, text: str, answer: dict[str, Any]) -> None:
+    body = {**example_of("C2C.CallbackBeforeSendMsg")}
+    body["MsgBody"] = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]
+
+    answered = await server.ok("C2C.CallbackBeforeSendMsg", body)
+
+    judge("C2C.CallbackBeforeSendMsg", answered)
+    if "MsgBody" in answered:
+        answered["MsgBody"] = answered["MsgBody"][0]["MsgContent"]["Text"]
+    assert answered == {"ActionStatus": "OK", "ErrorInfo": "", **answer}
+
+
+async def test_friends_are_decided_about_one_by_one(server: ImServer) -> None:
+    items = [{"To_Account": "id1", "AddWording": "hi"}, {"To_Account": "id2", "AddWording": "my Casino"}]
+
+    answered = await server.ok(
+        "Sns.CallbackPrevFriendAdd", {"Requester_Account": "id", "From_Account": "id", "FriendItem": items}
+    )
+
+    assert [(item["To_Account"], item["ResultCode"]) for item in answered["ResultItem"]] == [("id1", 0), ("id2", 38000)]
+
+
+async def test_groups_named_so_may_not_be_made(server: ImServer) -> None:
+    body = {**example_of("Group.CallbackBeforeCreateGroup"), "Name": "Casino royal"}
+
+    assert (await server.ok("Group.CallbackBeforeCreateGroup", body))["ErrorCode"] == 10100
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ({"SdkAppid": "1400009999"}, 401),
+        ({"SdkAppid": None}, 401),
+        ({"SdkAppid": "1400000003"}, 501),  # neither token nor addresses are set
+        ({"SdkAppid": OTHER_APP}, 403),  # another address
+        ({"SdkAppid": "1400000004"}, 200),  # this address
+        ({"Sign": "0" * 64}, 401),
+        ({"RequestTime": "1"}, 401),
+        ({"Sign": None}, 401),
+        ({"Sign": None, "Token": "wrong"}, 401),
+        ({"Sign": None, "Token": TOKEN}, 200),
+        ({"CallbackCommand": "State.Other"}, 400),
+        ({"CallbackCommand": None}, 200),
+    ],
+)
+async def test_callbacks_are_taken_from_those_who_may_send_them(
+    server: ImServer, query: dict[str, str | None], status: int
+) -> None:
+    called = await server.call("State.StateChange", a_state(a_user(), "Login", 1), **query)
+
+    assert called.status == status
+    assert called.body["ActionStatus"] == ("OK" if status == 200 else "FAIL")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"a":"\xff"}', b"[" * 100_000])
+async def test_what_is_no_callback_is_refused(server: ImServer, body: bytes) -> None:
+    assert (await server.send(body, server.query("State.StateChange"))).status == 400
+
+
+async def test_a_signature_of_long_ago_is_stale(server: ImServer) -> None:
+    async def send(age: int) -> int:
+        then = str(int(time.time()) - age)
+        signed = {"RequestTime": then, "Sign": hashlib.sha256((TOKEN + then).encode()).hexdigest()}
+        return (await server.call("State.StateChange", a_state(a_user(), "Login", 1), **signed)).status
+
+    assert await asyncio.gather(send(200), send(400)) == [200, 401]
+
+
+def test_the_contract_says_which_callbacks_wait_for_an_answer() -> None:
+    assert {command for command in commands() if is_before(command)} == {
+        command for command in commands() if webhook(command)["x-blocking"]
+    }
