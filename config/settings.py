@@ -14,9 +14,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    HttpUrl,
     IPvAnyNetwork,
     ModelWrapValidatorHandler,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     field_serializer,
     field_validator,
@@ -279,6 +281,16 @@ class ImCallbacksOut(Part):
     """Signs RequestTime: Sign and RequestTime are in the query."""
     when_unreachable: Literal["allow", "deny"] = "allow"
     """What becomes of a message if the app does not say within 2 s."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: SecretStr) -> SecretStr:
+        try:
+            TypeAdapter(HttpUrl).validate_python(url.get_secret_value())
+        except ValidationError:
+            # Without what pydantic says: it quotes the URL.
+            raise ValueError("an http or https URL with a host is expected") from None
+        return url
 
 
 class ImApp(Part):

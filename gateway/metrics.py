@@ -30,6 +30,12 @@ TELEGRAM_UPDATES = Counter(
     "a rise of malformed means that Telegram says something in a way unknown here",
     ["outcome"],
 )
+IM_CALLBACKS_ASKED = Counter(
+    "fanfold_gateway_im_callbacks_asked_total",
+    "Before-callbacks to IM apps: answered, timeout (no answer in 2 s), failed (none that can be read), unreachable; "
+    "a rise of the last three means that messages go by the setting, not by the app",
+    ["outcome"],
+)
 IN_FLIGHT = Gauge("fanfold_gateway_requests_in_flight", "Requests being worked on; a rise means answers are slow")
 CONNECTIONS = Gauge("fanfold_gateway_connections", "Open connections, idle ones too")
 MALFORMED = Counter(

@@ -5,7 +5,6 @@ both in the query (contracts/im-semantics.md, section 15). Where it does not, th
 stand in the URL that is registered there, as `Token`.
 """
 
-import hashlib
 from hmac import compare_digest
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
@@ -13,13 +12,10 @@ from config.settings import ImCallbacksIn
 from gateway.system import Call
 from gateway.tokens import Tokens
 from schemas.errors import Refused
+from schemas.im.callbacks import sign
 
 WINDOW_SECONDS = 300
 """How far RequestTime may be from now: so long a URL that somebody saw can be used again."""
-
-
-def sign(token: str, request_time: str) -> str:
-    return hashlib.sha256((token + request_time).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Gate:

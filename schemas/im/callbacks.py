@@ -4,6 +4,7 @@ contracts/im-callbacks.yaml; contracts/im-semantics.md, sections 13 and 15. Late
 of that API add commands and fields: what is not read here is kept as it was sent.
 """
 
+import hashlib
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -36,6 +37,11 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=0, lt=LATEST_MS)]
 def is_before(command: str) -> bool:
     """Whether the action waits for the answer, which decides it."""
     return command.partition(".")[2].startswith(("CallbackBefore", "CallbackPrev"))
+
+
+def sign(token: str, request_time: str) -> str:
+    """`Sign` in the query of later versions (semantics, section 15); `request_time` is as it stands there."""
+    return hashlib.sha256((token + request_time).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 # ---- bodies ----------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from config.settings import ImCallbackRule, ImCallbacksIn
-from gateway.im.callbacks_in_auth import Gate, sign
+from gateway.im.callbacks_in_auth import Gate
 from gateway.im.callbacks_in_facts import Received, kept_fact, state_fact
 from gateway.im.callbacks_in_rules import decide, rules_of
 from gateway.system import Call
@@ -18,7 +18,7 @@ from handlers.effects import Latest, Max
 from handlers.im.callbacks import STATE_CHANGES, fold_state
 from schemas.errors import Refused
 from schemas.im.apps import App
-from schemas.im.callbacks import BEFORE_SEND, CallbackAnswer, StateChange, StateChanged
+from schemas.im.callbacks import BEFORE_SEND, CallbackAnswer, StateChange, StateChanged, sign
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 APP = App("1400000001", "key", frozenset({"administrator"}))
