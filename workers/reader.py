@@ -350,7 +350,7 @@ class Reader(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no
             self._health.well("broker")
             assigned = self._consumer.assignment()
             for tp, holding in held.items():
-                if tp not in assigned or self._held.get(tp) is not holding:
+                if tp not in assigned or tp not in self._held:
                     continue  # taken away while we asked
                 if tp in logs and logs[tp] != holding.log:
                     raise LogReplaced(f"{tp.topic} was created again: {holding.log.creation} -> {logs[tp].creation}")

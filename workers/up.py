@@ -103,7 +103,9 @@ async def _keepers(
             yield Service(await asyncio.to_thread(make))
         else:
             yield Service(
-                tansu.command(port, output), dependents=tuple(WORKERS), restored=partial(_with_new_log, settings.kafka, shared)
+                tansu.command(port, output),
+                dependents=tuple(WORKERS),
+                restored=partial(_with_new_log, settings.kafka, shared),
             )
     if options.mongo is None:
         port = int(settings.mongo.uri.get_secret_value().rstrip("/").rpartition(":")[2])

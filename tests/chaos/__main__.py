@@ -22,8 +22,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import Load
-from tests.chaos.stage import Died, Stage, open_stage
+from tests.chaos.load import Load, readers
+from tests.chaos.receiver import open_receiver
+from tests.chaos.stage import DISPATCHERS, Died, Stage, open_stage, register
 from tests.chaos.verdict import NotFolded, Verdict, judge, wait_folded
 
 console = Console()
@@ -63,7 +64,8 @@ def main(
 async def run(place: Path, broker: Broker, events: int, seed: int, pace: float) -> bool:
     started = time.monotonic()
     ledger = Ledger()
-    async with open_stage(place, broker.value) as stage:
+    async with open_receiver(Random(seed + 2)) as receiver, open_stage(place, broker.value) as stage:
+        await register(stage.settings, {f"user/{reader}": receiver.url(reader) for reader in readers()})
         load = Load(stage, ledger, Random(seed), events, pace)
         try:
             await _under_fire(stage, load, Random(seed + 1), events)
@@ -71,7 +73,8 @@ async def run(place: Path, broker: Broker, events: int, seed: int, pace: float) 
             await wait_folded(stage.settings, FOLDED_SECONDS)
             if dead := stage.dead():
                 raise Died("; ".join(stage.parts[name].obituary() for name in dead))
-            verdict = await judge(stage.settings, ledger)
+            kills = [at for name in DISPATCHERS for at in stage.parts[name].killed_at]
+            verdict = await judge(stage.settings, ledger, receiver, kills)
         except (Died, NotFolded) as error:
             verdict = Verdict([str(error)], {})
         _show(stage, load, verdict)

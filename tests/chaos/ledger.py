@@ -1,6 +1,7 @@
 """What clients sent and what they were told: the only witness that is not the code under test."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -35,6 +36,11 @@ class Detection(Sent):
     pushes: int = 0
 
 
+class Reading(Sent):
+    reader: str = ""
+    up_to: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 T = TypeVar("T", bound=Sent)
 
 
@@ -53,6 +59,9 @@ class Ledger:
 
     def detection(self, identity: str, reader: str, accounts: int, pushes: int) -> Detection:
         return self._enter(Detection(identity, DETECTIONS, reader=reader, accounts=accounts, pushes=pushes))
+
+    def reading(self, identity: str, reader: str, up_to: datetime) -> Reading:
+        return self._enter(Reading(identity, SEEN, reader=reader, up_to=up_to))
 
     def _enter(self, fact: T) -> T:
         self.facts[fact.identity] = fact

@@ -37,6 +37,10 @@ BAN_SECONDS = 12
 """How long a ban of this load lasts: it ends while the run lasts, so the clock has work."""
 
 
+def readers() -> list[str]:
+    return [f"reader{number}" for number in range(READERS)]
+
+
 class Load:
     """All the sending of a run. `pace` spreads it, in facts a second, so that there is time to kill."""
 
@@ -78,7 +82,10 @@ class Load:
         if kind < 0.97:
             self.begun += 1
             self._spawn(self._callback())
-        elif kind < 0.985:
+        elif kind < 0.975:
+            self.begun += 1
+            self._spawn(self._reading())
+        elif kind < 0.9875:
             self.begun += BATCH
             self._spawn(self._cloud_events())
         else:
@@ -135,7 +142,7 @@ class Load:
         users = [self._user() for _ in range(self._rng.randrange(1, 4))]
         mails = [f"mail{self._rng.randrange(20)}@example.org" for _ in range(self._rng.randrange(3))]
         mails = list(dict.fromkeys(mails))
-        reader = f"reader{self._rng.randrange(READERS)}"
+        reader = self._rng.choice(readers())
         body = {
             "requestSeq": seq,
             "code": f"task{seq}",
@@ -222,6 +229,22 @@ class Load:
             data=msgspec.json.encode({"user_id": user, "online": online, "cause": "callback"}),
         )
         return event, self._ledger.login(event.identity, user, online)
+
+    async def _reading(self) -> None:
+        """Somebody reads an inbox up to a moment that may lie a little back; sometimes twice."""
+        number, reader = next(self._serial), f"user/{self._rng.choice(readers())}"
+        up_to = datetime.now(UTC) - timedelta(seconds=self._rng.choice((0, 0, 2, 10)))
+        event = Event(
+            id=str(number),
+            source=SOURCE,
+            type="inbox.read",
+            subject=reader,
+            time=datetime.now(UTC),
+            data=msgspec.json.encode({"recipient": reader, "up_to": up_to}),
+        )
+        facts = [(event, self._ledger.reading(event.identity, reader, up_to))]
+        for _ in range(self._rng.choice((1, 1, 2))):
+            await self._until(self._post_batch, facts)
 
     async def _until(
         self,

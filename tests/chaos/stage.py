@@ -3,15 +3,22 @@
 import asyncio
 import json
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
 import msgspec
+from cryptography.fernet import Fernet
+from stores.endpoints import Endpoints
+from stores.vault import Vault
 
+from channels.signing import new_secret
 from config.settings import Settings
 from config.topics import TOPICS
+from schemas.endpoint import Endpoint
 from stores.collections import ensure_indexes
 from stores.mongo import open_database
 from streams.cluster import open_cluster
@@ -21,6 +28,7 @@ from workers.embedded.errors import CannotStart
 from workers.embedded.ports import LOOPBACK, answers, free_port
 
 FOLDERS = ("folder-1", "folder-2")
+DISPATCHERS = ("dispatcher-1", "dispatcher-2")
 TOKEN = "chaos-events-token"
 SECRET_ID, SECRET = "demo", "chaos-secret"
 STARTS = 5
@@ -37,7 +45,12 @@ class Part:
     def __init__(self, command: Command) -> None:
         self.command = command
         self.child: Child | None = None
-        self.kills = 0
+        self.killed_at: list[float] = []
+        """Monotonic times."""
+
+    @property
+    def kills(self) -> int:
+        return len(self.killed_at)
 
     @property
     def up(self) -> bool:
@@ -63,8 +76,8 @@ class Part:
 
     async def kill(self) -> None:
         if self.child is not None and self.child.running:
-            self.kills += 1
             await self.child.kill()
+            self.killed_at.append(time.monotonic())
 
     async def stop(self) -> None:
         if self.child is not None:
@@ -104,13 +117,14 @@ async def open_stage(place: Path, broker: str) -> AsyncIterator[Stage]:
         "broker": Part(await asyncio.to_thread(broker_command, settings, place, broker)),
         "gateway": Part(our_command("gateway", settings, place, "gateway")),
         **{name: Part(our_command(name, settings, place, "worker", "folder")) for name in FOLDERS},
+        **{name: Part(our_command(name, settings, place, "worker", "router", "dispatcher")) for name in DISPATCHERS},
         "clock": Part(our_command("clock", settings, place, "worker", "clock")),
     }
     try:
         for name in ("store", "broker"):
             await parts[name].start()
         await prepare(settings)
-        await asyncio.gather(*(parts[name].start() for name in ("gateway", *FOLDERS, "clock")))
+        await asyncio.gather(*(parts[name].start() for name in ("gateway", *FOLDERS, *DISPATCHERS, "clock")))
         # Tansu keeps its log in memory: killed, it has lost what it acknowledged, as it says it does.
         killable = tuple(name for name in parts if name != "broker" or broker == "apache")
         yield Stage(settings, parts, killable)
@@ -134,6 +148,9 @@ def settings_for(broker: str) -> Settings:
             "folder": {"batch_records": 500, "poison_run": 500, "poison_window": 5000},
             "chat": {"secrets": {SECRET_ID: SECRET}},
             "events": {"tokens": [TOKEN]},
+            "push": {"secrets_keys": [Fernet.generate_key().decode()], "allow_networks": [f"{LOOPBACK}/32"]},
+            # What is refused comes again soon, and is never given up within a run.
+            "dispatcher": {"retry_seconds": [0.5, 1.0, *[2.0] * 30], "breaker_seconds": 1.0, "poll_seconds": 0.2},
         }
     )
 
@@ -153,6 +170,11 @@ def environment(settings: Settings, metrics_port: int) -> dict[str, str]:
         "FANFOLD_FOLDER__POISON_WINDOW": str(settings.folder.poison_window),
         "FANFOLD_CHAT__SECRETS": json.dumps({SECRET_ID: SECRET}),
         "FANFOLD_EVENTS__TOKENS": json.dumps([TOKEN]),
+        "FANFOLD_PUSH__SECRETS_KEYS": json.dumps([key.get_secret_value() for key in settings.push.secrets_keys]),
+        "FANFOLD_PUSH__ALLOW_NETWORKS": json.dumps([str(network) for network in settings.push.allow_networks]),
+        "FANFOLD_DISPATCHER__RETRY_SECONDS": json.dumps(settings.dispatcher.retry_seconds),
+        "FANFOLD_DISPATCHER__BREAKER_SECONDS": str(settings.dispatcher.breaker_seconds),
+        "FANFOLD_DISPATCHER__POLL_SECONDS": str(settings.dispatcher.poll_seconds),
         "FANFOLD_LOG__LEVEL": "warning",
     }
 
@@ -186,6 +208,26 @@ def broker_command(settings: Settings, place: Path, broker: str) -> Command:
         # Killed by a signal, not by a power cut: what the operating system has is kept.
         return apache.command(port, place / "kafka", durable=False, output=output)
     return msgspec.structs.replace(tansu.command(port), output=output)
+
+
+async def register(settings: Settings, urls: Mapping[str, str]) -> None:
+    """An endpoint for each owner."""
+    now = datetime.now(UTC)
+    async with open_database(settings.mongo) as database:
+        endpoints = Endpoints(database, Vault(settings.push.secrets_keys))
+        for number, (owner, url) in enumerate(urls.items()):
+            endpoint = Endpoint(
+                id=f"ep_{number}",
+                owner=owner,
+                channel="webhook",
+                url=url,
+                secrets=(new_secret(),),
+                # Some keep their order: those stand in the store more often.
+                ordered=number % 5 == 0,
+                created_at=now,
+                updated_at=now,
+            )
+            await endpoints.create(endpoint)
 
 
 async def prepare(settings: Settings) -> None:

@@ -3,32 +3,38 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from bson import decode, encode
-from handlers.notices import INBOXES
-from handlers.pushes import PUSHES
 
 from config.settings import Settings
 from config.topics import TOPICS
 from handlers.accounts import ACCOUNTS, LOGIN_LOG
-from handlers.effects import ABSENT, apply, stamp
+from handlers.effects import ABSENT, IncAbove, Recount, apply, stamp
+from handlers.inboxes import ENTRIES, INBOXES
 from handlers.letters import COLLECTION as LETTERS
 from handlers.letters import letter_for
+from handlers.outcome import Fact, Outcome, Route
 from handlers.plan import Decided, Planner, Poisoned
 from handlers.routes import ROUTES
+from handlers.routing import Routed
+from schemas.cloudevents import to_millisecond
+from schemas.delivery import OPEN, DeliveryPlanned, State
 from schemas.errors import BrokerAway, StoreAway
-from schemas.events import LogId, Record
+from schemas.events import Event, LogId, Record
+from schemas.push import PushRequested
 from stores.bans import due_bans
-from stores.collections import LEASES
+from stores.collections import DELIVERIES, LEASES, PUSHES
 from stores.mongo import CODEC, Database, open_database
 from streams.cluster import Cluster, open_cluster
-from tests.chaos.ledger import Detection, Ledger, Login
+from tests.chaos.ledger import Detection, Ledger, Login, Reading
+from tests.chaos.receiver import Receiver
 from workers.reader import to_record
+from workers.router import emitted_events
 
 CALM_SECONDS = 5.0
 """How long nothing may change before all counts as folded."""
@@ -60,20 +66,24 @@ async def wait_folded(settings: Settings, deadline_seconds: float) -> None:
                 behind = {f"{lag.topic}-{lag.partition}": lag.behind for lag in lags if lag.behind}
                 due = [ban.user_id async for ban in due_bans(database, datetime.now(UTC))]
                 pending = await database[ACCOUNTS].count_documents({"ban.v.status": 2})
+                undelivered = await database[DELIVERIES].count_documents({"state": {"$in": [*OPEN]}})
             except (BrokerAway, StoreAway) as away:
                 state, before = away, None
                 continue
-            state = (behind, len(due), pending, [lag.end for lag in lags])
-            if behind or due or pending or state != before:
+            state = (behind, len(due), pending, undelivered, [lag.end for lag in lags])
+            if behind or due or pending or undelivered or state != before:
                 calm_since, before = time.monotonic(), state
             elif time.monotonic() - calm_since > CALM_SECONDS:
                 return
             await asyncio.sleep(0.5)
-    raise NotFolded(f"after {deadline_seconds:.0f} s: (behind, due, banned, ends) = {state}")
+    raise NotFolded(f"after {deadline_seconds:.0f} s: (behind, due, banned, undelivered, ends) = {state}")
 
 
-async def judge(settings: Settings, ledger: Ledger) -> Verdict:
-    """Compare: documents with the logs, exactly; logs and documents with what clients were told."""
+async def judge(settings: Settings, ledger: Ledger, receiver: Receiver, kills: Sequence[float]) -> Verdict:
+    """Compare: documents with the logs, exactly; logs and documents with what clients were told and receivers got.
+
+    `kills`: when a dispatcher was killed; only then may anything have been received twice.
+    """
     async with open_cluster(settings.kafka) as cluster, open_database(settings.mongo) as database:
         logs = await read_logs(settings, cluster)
         documents = await read_documents(database)
@@ -83,7 +93,8 @@ async def judge(settings: Settings, ledger: Ledger) -> Verdict:
     _compare(_expected(winners), documents, found)
     _compare_letters(history, documents, found)
     _compare_ledger(ledger, history, documents, found)
-    return Verdict(found.texts, _counts(ledger, history, documents))
+    _compare_deliveries(history, documents, receiver, kills, found)
+    return Verdict(found.texts, _counts(ledger, history, documents) | _received(receiver))
 
 
 class Mistakes:
@@ -123,11 +134,30 @@ async def read_documents(database: Database) -> Documents:
     return documents
 
 
+def _asked(_: Event, __: PushRequested) -> Outcome:
+    """Where it goes depends on bindings: its document says so, and is looked at by itself."""
+    return Outcome(Fact(PUSHES))
+
+
+def _planned(_: Event, planned: DeliveryPlanned) -> Outcome:
+    return Outcome(Fact(DELIVERIES, {"id": planned.id}))
+
+
+NOT_FOLDED = {
+    "push.requested": Route(PushRequested, _asked),
+    "delivery.planned": Route(DeliveryPlanned, _planned),
+}
+
+
 class History:
     """All records of the logs, decided."""
 
     def __init__(self, logs: Mapping[LogId, Sequence[Record]]) -> None:
-        planner = Planner(ROUTES)
+        planner = Planner(ROUTES | NOT_FOLDED)
+        self.planned: set[str] = set()
+        """Ids of deliveries."""
+        self.emitted: set[str] = set()
+        """Identities of the events that plan them."""
         self.copies: dict[tuple[str, str], list[tuple[LogId, Decided]]] = {}
         self.letters: set[str] = set()
         self.records = 0
@@ -137,6 +167,9 @@ class History:
                 step = planner.decide(record)
                 if isinstance(step, Poisoned):
                     self.letters.add(letter_for(step, log).identity)
+                elif step.event.type == "delivery.planned":
+                    self.planned.add(step.outcome.fact.body["id"])
+                    self.emitted.add(step.event.identity)
                 else:
                     fact = step.outcome.fact.collection, step.event.identity
                     self.copies.setdefault(fact, []).append((log, step))
@@ -154,6 +187,10 @@ def _winners(history: History, documents: Documents, found: Mistakes) -> list[tu
         won = [(log, step) for log, step in copies if (log.fence, step.offset) == origin]
         found.check(len(won) == 1, f"{identity}: its origin {origin} is no copy of it")
         for log, step in won:
+            if collection == PUSHES:
+                routed = msgspec.convert(stored, Routed)
+                winners.append((log, msgspec.structs.replace(step, emits=tuple(emitted_events(step.event, routed)))))
+                continue
             winners.append((log, step))
             body = _as_stored({**step.outcome.fact.body})
             kept = {name: value for name, value in stored.items() if name not in ("_id", "origin", "recorded_at")}
@@ -163,12 +200,12 @@ def _winners(history: History, documents: Documents, found: Mistakes) -> list[tu
         for identity in documents.get(collection, {}).keys() - known:
             found.check(False, f"invented: {identity} in {collection} is not in Kafka")
     emitted = {event.identity for _, step in winners for event in step.emits}
-    for identity in emitted - known:
+    for identity in emitted - known - history.emitted:
         found.check(False, f"never emitted: {identity}")
     return winners
 
 
-def _expected(winners: Iterable[tuple[LogId, Decided]]) -> Documents:
+def _expected(winners: Sequence[tuple[LogId, Decided]]) -> Documents:
     """The effects of each counted copy, one by one, in log order."""
     documents: Documents = {}
     for log, step in sorted(winners, key=lambda winner: (winner[0].fence, winner[1].offset)):
@@ -181,8 +218,20 @@ def _expected(winners: Iterable[tuple[LogId, Decided]]) -> Documents:
                 place = document
                 for parent in parents:
                     place = place.setdefault(parent, {})
+                if isinstance(change, Recount | IncAbove):
+                    continue  # counted below, once all is known
                 place[field] = apply(change, place.get(field, ABSENT))
+    _count_unread(winners, documents)
     return documents
+
+
+def _count_unread(winners: Sequence[tuple[LogId, Decided]], documents: Documents) -> None:
+    """By the entries alone: those later than what has been read."""
+    entries = [step.outcome.fact.body for _, step in winners if step.outcome.fact.collection == ENTRIES]
+    for recipient, inbox in documents.get(INBOXES, {}).items():
+        read = inbox.get("read_up_to")
+        mine = [entry for entry in entries if entry["recipient"] == recipient]
+        inbox["unread"] = sum(read is None or to_millisecond(entry["at"]) > read for entry in mine)
 
 
 def _compare(expected: Documents, documents: Documents, found: Mistakes) -> None:
@@ -221,12 +270,39 @@ def _compare_ledger(ledger: Ledger, history: History, documents: Documents, foun
         found.check(counted == times, f"{user}: {field} is {counted}, {times} were sent")
     detections = [fact for fact in present if isinstance(fact, Detection)]
     for reader, times in Counter(fact.reader for fact in detections).items():
-        unread = documents.get(INBOXES, {}).get(reader, {}).get("unread")
-        found.check(unread == times, f"{reader}: {unread} unread, {times} were sent")
+        entries = [entry for entry in documents.get(ENTRIES, {}).values() if entry["recipient"] == f"user/{reader}"]
+        found.check(len(entries) == times, f"{reader}: {len(entries)} entries, {times} were sent")
+    for reader in {fact.reader for fact in present if isinstance(fact, Reading)}:
+        read = max(fact.up_to for fact in present if isinstance(fact, Reading) and fact.reader == reader)
+        kept = documents.get(INBOXES, {}).get(reader, {}).get("read_up_to")
+        found.check(kept == to_millisecond(read), f"{reader}: read up to {kept}, should be {read}")
     pushes, asked = len(documents.get(PUSHES, {})), sum(fact.pushes for fact in detections)
     found.check(pushes == asked, f"{pushes} pushes, {asked} were asked for")
     entries = len(documents.get(LOGIN_LOG, {}))
     found.check(entries == logins.total(), f"{entries} entries in the login log, {logins.total()} were sent")
+
+
+def _compare_deliveries(
+    history: History, documents: Documents, receiver: Receiver, kills: Sequence[float], found: Mistakes
+) -> None:
+    """Every delivery that was planned is recorded as delivered and was received; twice only around a kill."""
+    deliveries = documents.get(DELIVERIES, {})
+    found.check(deliveries.keys() == history.planned, f"deliveries: {sorted(deliveries.keys() ^ history.planned)[:5]}")
+    for key, delivery in deliveries.items():
+        found.check(delivery["state"] == State.DELIVERED, f"{key} is {delivery['state']}: {delivery.get('reason')}")
+        found.check(key in receiver.accepted, f"{key} is recorded as delivered and was never received")
+    for key in receiver.accepted.keys() - deliveries.keys():
+        found.check(False, f"{key} was received and is not recorded")
+    for key in receiver.unexplained(kills):
+        found.check(False, f"{key} was received twice, and no dispatcher was killed in between")
+
+
+def _received(receiver: Receiver) -> dict[str, int]:
+    return {
+        "webhooks received": len(receiver.accepted),
+        "attempts answered 503": receiver.refused,
+        "webhooks received twice, around a kill": receiver.repeats,
+    }
 
 
 def _counts(ledger: Ledger, history: History, documents: Documents) -> dict[str, int]:
@@ -241,7 +317,7 @@ def _counts(ledger: Ledger, history: History, documents: Documents) -> dict[str,
         "entries in the login log": len(documents.get(LOGIN_LOG, {})),
         "detections": len(documents.get("detections", {})),
         "pushes": len(documents.get(PUSHES, {})),
-        "notices": len(documents.get("notices", {})),
+        "entries in inboxes": len(documents.get(ENTRIES, {})),
         "ends of bans": sum(1 for _, identity in history.copies if identity.startswith("clock/")),
         "dead letters": len(documents.get(LETTERS, {})),
         "documents compared": sum(len(found) for found in documents.values()),
