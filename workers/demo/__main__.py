@@ -22,6 +22,7 @@ from workers.commands.console import quiet
 from workers.commands.process import run_loop
 from workers.demo import report
 from workers.demo.expected import Model
+from workers.demo.receiver import Receiver
 from workers.demo.running import Place, everything, forget_other_settings
 from workers.demo.seeing import (
     bans_lifted,
@@ -68,7 +69,9 @@ async def demo(console: Console, folder: Path, calls: int, seed: int) -> int:
         database = await stack.enter_async_context(open_database(place.mongo))
         cluster = await stack.enter_async_context(open_cluster(place.kafka))
         writer = await stack.enter_async_context(records.open_sender(place.kafka))
-        status = await Demo(console, place, http, database, cluster, writer).run(calls, seed)
+        receiver = Receiver()
+        await stack.enter_async_context(receiver.serving())
+        status = await Demo(console, place, http, database, cluster, writer, receiver).run(calls, seed)
         console.print("Stopping everything ...")
     console.print("Stopped.")
     return status
@@ -85,6 +88,7 @@ class Demo:
         database: Database,
         cluster: Cluster,
         writer: records.Sender,
+        receiver: Receiver,
     ) -> None:
         self._console = console
         self._place = place
@@ -92,11 +96,13 @@ class Demo:
         self._database = database
         self._cluster = cluster
         self._writer = writer
+        self._receiver = receiver
         self._model = Model()
 
     async def run(self, calls: int, seed: int) -> int:
         author = Author(seed, datetime.now(UTC), ACCOUNTS)
         traffic = author.traffic(calls)
+        await self._receiver.register(self._http, author.readers)
         half = len(traffic.requests) // 2
         phases = [
             Phase("At a steady pace", traffic.requests[:half], PACE),
@@ -104,12 +110,12 @@ class Demo:
         ]
         started = time.perf_counter()
         unexpected = await self._send(author, phases, traffic.poison)
-        self._console.print("Waiting until everything is folded ...")
-        await settled(self._cluster)
+        self._console.print("Waiting until everything is folded and delivered ...")
+        await settled(self._cluster, self._database)
         busy_seconds = time.perf_counter() - started
         events = await self._folded()
         await self._bans_end()
-        await settled(self._cluster)
+        await settled(self._cluster, self._database)
         tables = await self._compare(traffic.poison)
         report.show(self._console, tables)
         report.show_speed(self._console, phases, events, busy_seconds)
@@ -158,9 +164,11 @@ class Demo:
     async def _compare(self, poison: list[Poison]) -> dict[str, list[report.Line]]:
         now = datetime.now(UTC)
         expected = self._model.world(poison, now)
-        found = await see(self._http, f"{self._place.metrics}/metrics", self._database, now)
+        found = await see(self._http, f"{self._place.metrics}/metrics", self._database, self._receiver, now)
         lifted = (self._model.ends_soon(now)[0], await bans_lifted(self._database))
-        return report.compare(expected, found, await panel(self._http), lifted)
+        received = self._receiver.received
+        surplus = received.total() - len(received) + self._receiver.forged
+        return report.compare(expected, found, await panel(self._http), lifted, surplus)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,12 @@ class World(msgspec.Struct):
     accounts: dict[str, tuple[bool, bool]] = {}
     login_log: int = 0
     detections: int = 0
-    notices: int = 0
     unread: dict[str, int] = {}
+    """By recipient."""
     pushes: dict[str, int] = {}
-    """By channel."""
+    """By kind of recipient."""
+    webhooks: int = 0
+    """Received by readers, signed as agreed; each once."""
     customers: int = 0
     dead_letters: dict[str, int] = {}
     """By reason."""
@@ -77,10 +79,11 @@ class Model:
                 self._ban(record["userId"], body["timestamp"], banned, record["unLockTime"])
         if emails := body.get("receiveEmail"):
             self._pushes["email"] += len(emails.split(";"))
+            self._unread.update(f"email/{address}" for address in emails.split(";"))
         if reader := body.get("receiveUserId"):
             self._pushes["user"] += 1
-            self._world.notices += 1
-            self._unread[reader] += 1
+            self._world.webhooks += 1
+            self._unread[f"user/{reader}"] += 1
 
     def _take_event(self, event: dict[str, Any]) -> None:
         if event["id"] in self._events:

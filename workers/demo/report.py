@@ -28,8 +28,13 @@ class Line(msgspec.Struct, frozen=True):
         return self.expected == self.found
 
 
-def compare(expected: World, found: World, shown: Panel, lifted: tuple[int, int]) -> dict[str, list[Line]]:
-    """All numbers, by table. `lifted`: bans that ended by themselves, expected and found."""
+def compare(
+    expected: World, found: World, shown: Panel, lifted: tuple[int, int], surplus: int
+) -> dict[str, list[Line]]:
+    """All numbers, by table.
+
+    `lifted`: bans that ended by themselves, expected and found. `surplus`: webhooks too many.
+    """
     online, banned = (sum(state[i] for state in expected.accounts.values()) for i in (0, 1))
     return {
         "Accounts": [
@@ -42,11 +47,14 @@ def compare(expected: World, found: World, shown: Panel, lifted: tuple[int, int]
         ],
         "Detections": [
             Line("detection notices", expected.detections, found.detections),
-            Line("notices raised for readers", expected.notices, found.notices),
-            Line("unread notices", sum(expected.unread.values()), sum(found.unread.values())),
-            Line("readers with another count than they must have", 0, _differing(expected.unread, found.unread)),
-            *_by_name("pushes asked for, by {}", expected.pushes, found.pushes),
             Line("customers", expected.customers, found.customers),
+        ],
+        "Pushes": [
+            *_by_name("asked for, to {}", expected.pushes, found.pushes),
+            Line("unread in inboxes", sum(expected.unread.values()), sum(found.unread.values())),
+            Line("inboxes with another count than they must have", 0, _differing(expected.unread, found.unread)),
+            Line("webhooks that readers received", expected.webhooks, found.webhooks),
+            Line("webhooks that came twice, or forged", 0, surplus),
         ],
         "Sent more than once": [
             Line("calls answered as before", expected.answered_from_memory, found.answered_from_memory),

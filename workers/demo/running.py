@@ -66,6 +66,9 @@ def _keys() -> dict[str, str]:
         "CHAT__ACCESS_TOKENS": [traffic.CHAT_TOKEN],
         "EVENTS__TOKENS": [traffic.EVENTS_TOKEN],
         "OPERATORS__TOKENS": [traffic.OPERATORS_TOKEN],
+        "PUSH__TOKENS": [traffic.PUSH_TOKEN],
+        # The demo's own receiver; elsewhere pushes reach no private address.
+        "PUSH__ALLOW_NETWORKS": [f"{LOOPBACK}/32"],
     }
     return {ENV_PREFIX + name: orjson.dumps(value).decode() for name, value in values.items()}
 

@@ -11,9 +11,12 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.topics import TOPICS
+from schemas.delivery import OPEN
+from stores.collections import DELIVERIES
 from stores.mongo import Database
 from streams.cluster import Cluster
 from workers.demo.expected import BANNED, World
+from workers.demo.receiver import Receiver
 from workers.demo.sending import ask
 from workers.demo.traffic import OK, OPERATORS_TOKEN
 
@@ -30,31 +33,37 @@ class Panel(msgspec.Struct):
     login_log: int
 
 
-async def settled(cluster: Cluster) -> None:
-    """Return once everything published is folded, and what that emitted as well. Raises TimeoutError."""
+async def settled(cluster: Cluster, database: Database) -> None:
+    """Return once everything published is folded and delivered, and what that emitted. Raises TimeoutError."""
     async with asyncio.timeout(SETTLED_SECONDS):
         before = -1
         while True:
             lags = await cluster.lag(TOPICS)
             ends = sum(lag.end for lag in lags)
             # Twice without lag and without anything new in between: folding may have emitted events meanwhile.
-            if not any(lag.behind for lag in lags):
+            if not any(lag.behind for lag in lags) and not await _undelivered(database):
                 if ends == before:
                     return
                 before = ends
             await asyncio.sleep(0.1)
 
 
-async def see(http: aiohttp.ClientSession, metrics_url: str, database: Database, now: datetime) -> World:
+async def _undelivered(database: Database) -> int:
+    return await database[DELIVERIES].count_documents({"state": {"$in": [state.value for state in OPEN]}})
+
+
+async def see(
+    http: aiohttp.ClientSession, metrics_url: str, database: Database, receiver: Receiver, now: datetime
+) -> World:
     metrics = await read_metrics(http, metrics_url)
     outcomes = by_label(metrics, "fanfold_gateway_requests", "outcome")
     return World(
         accounts=await _accounts(database, now),
         login_log=await database["login_log"].count_documents({}),
         detections=await database["detections"].count_documents({}),
-        notices=await database["notices"].count_documents({}),
         unread={inbox["_id"]: inbox["unread"] async for inbox in database["inboxes"].find({})},
-        pushes=dict(Counter([push["channel"] async for push in database["pushes"].find({}, {"channel": 1})])),
+        pushes=dict(Counter([push["recipient"].partition("/")[0] async for push in database["pushes"].find()])),
+        webhooks=receiver.received.total(),
         customers=await database["customers"].count_documents({}),
         dead_letters=await _dead_letters(http),
         answered_from_memory=total(metrics, "fanfold_gateway_repeats"),

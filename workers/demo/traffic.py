@@ -12,7 +12,7 @@ import orjson
 from gateway.chat_auth import signature_of
 
 SECRET_ID, SECRET = "demo", "demo-secret"
-CHAT_TOKEN, EVENTS_TOKEN, OPERATORS_TOKEN = "chat-token", "events-token", "operators-token"
+CHAT_TOKEN, EVENTS_TOKEN, OPERATORS_TOKEN, PUSH_TOKEN = "chat-token", "events-token", "operators-token", "push-token"
 
 CHAT = "/message/chat/"
 LOGIN, BAN, NOTICE = f"{CHAT}loginCallBack", f"{CHAT}syncUserInfo", f"{CHAT}detection/notice"
@@ -61,7 +61,7 @@ class Author:
         self._random = Random(seed)  # noqa: S311 - traffic, not secrets
         self._now = now
         self._accounts = [f"user-{number:04}" for number in range(accounts)]
-        self._readers = [f"reader-{number}" for number in range(max(3, accounts // 50))]
+        self.readers = [f"reader-{number}" for number in range(max(3, accounts // 50))]
         self._written = 0
 
     def traffic(self, calls: int) -> Traffic:
@@ -156,7 +156,7 @@ class Author:
                 ("ops@lantern.example", "ops@lantern.example;cs@lantern.example")
             )
         if self._random.random() < 0.7:
-            body["receiveUserId"] = self._random.choice(self._readers)
+            body["receiveUserId"] = self._random.choice(self.readers)
         return self._signed(NOTICE, body)
 
     def _profiles(self) -> Request:
