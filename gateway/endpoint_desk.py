@@ -13,6 +13,7 @@ from channels.channel import Way
 from channels.registry import ways
 from channels.signing import PRIVATE, new_key_pair, new_secret, public_of
 from gateway.masks import MASK, holds_mask, masked_options, masked_url
+from schemas.cloudevents import to_millisecond
 from schemas.delivery import delivery_id, lane_of
 from schemas.endpoint import Endpoint
 from schemas.endpoint_api import (
@@ -46,6 +47,7 @@ async def create(endpoints: Endpoints, wanted: NewEndpoint, now: datetime) -> En
         raise Refused("bad_field", f"channel is one of {', '.join(sorted(endpoint_ways()))}")
     await check_target(way, wanted.url, wanted.options)
     secret, shown = secret_for(way, wanted.secret, wanted.signature)
+    at = to_millisecond(now)
     endpoint = Endpoint(
         id=f"ep_{ULID.from_datetime(now)}",
         owner=wanted.owner,
@@ -58,8 +60,8 @@ async def create(endpoints: Endpoints, wanted: NewEndpoint, now: datetime) -> En
         rate_per_second=wanted.rate_per_second,
         concurrency=wanted.concurrency,
         ordered=wanted.ordered,
-        created_at=now,
-        updated_at=now,
+        created_at=at,
+        updated_at=at,
     )
     await endpoints.create(endpoint)
     return EndpointMade(endpoint=show(endpoint), secret=shown)

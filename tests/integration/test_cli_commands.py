@@ -1,15 +1,10 @@
 """The operators' commands as they are run: processes of their own, against a real broker and store."""
 
-import asyncio
-import json
-import os
 import socket
-import sys
-from typing import Any
 
-import msgspec
 import pytest
 from chat_api import eventually, folding
+from command import Ended, Fanfold
 
 from config.settings import KafkaSettings, Settings
 from config.topics import TOPICS, Topic
@@ -18,41 +13,6 @@ from stores.dead_letters import DeadLetters, Which
 from stores.mongo import Database
 from streams.records import open_sender
 from workers.embedded.ports import LOOPBACK, free_port
-
-
-class Ended(msgspec.Struct):
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-class Fanfold:
-    """Runs `fanfold` with the test's settings in its environment."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._environment = {
-            "FANFOLD_KAFKA__BOOTSTRAP": settings.kafka.bootstrap,
-            "FANFOLD_KAFKA__PREFIX": settings.kafka.prefix,
-            "FANFOLD_KAFKA__IDEMPOTENT": str(settings.kafka.idempotent),
-            "FANFOLD_MONGO__URI": settings.mongo.uri.get_secret_value(),
-            "FANFOLD_MONGO__DATABASE": settings.mongo.database,
-            "FANFOLD_MONGO__TIMEOUT_SECONDS": "1",
-            "FANFOLD_CHAT__SECRETS": '{"demo":"a-secret-of-the-test"}',
-        }
-
-    async def __call__(self, *arguments: str, **environment: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "workers.cli", *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environment, **environment},
-        )
-        out, err = await process.communicate()
-        return Ended(await process.wait(), out.decode(), err.decode())
 
 
 @pytest.fixture
