@@ -67,7 +67,7 @@ def insertion(
 
 
 def update(delivery_id: str, change: Change) -> UpdateOne:
-    """A later one."""
+    """A later one. A further attempt is put down only where the delivery is open still: it may have been cancelled."""
     operators: Document = {"$set": _fields(change)}
     unset = {name: "" for name in ("due_at", "reason", "finished_at") if name not in operators["$set"]}
     if change.state not in OPEN:
@@ -77,7 +77,10 @@ def update(delivery_id: str, change: Change) -> UpdateOne:
         operators["$inc"] = {"deaths": 1}
     if change.attempt is not None:
         operators["$push"] = {"attempts": {"$each": [to_document(change.attempt)], "$slice": -KEPT_ATTEMPTS}}
-    return UpdateOne({"_id": delivery_id}, operators)
+    which: Document = {"_id": delivery_id}
+    if change.state in OPEN:
+        which["state"] = {"$in": [state.value for state in OPEN]}
+    return UpdateOne(which, operators)
 
 
 def parking(delivery_ids: Sequence[str]) -> list[Write]:
@@ -90,10 +93,15 @@ def parking(delivery_ids: Sequence[str]) -> list[Write]:
 
 def reopening(delivery_id: str, now: datetime) -> UpdateOne:
     """A dead one is to be tried again, from the start of its schedule."""
-    return UpdateOne(
-        {"_id": delivery_id, "state": State.DEAD},
-        {"$set": {"state": State.WAITING, "due_at": now, "failures": 0}, "$unset": {"reason": "", "finished_at": ""}},
-    )
+    return UpdateOne({"_id": delivery_id, "state": State.DEAD.value}, reopened(State.WAITING, now))
+
+
+def reopened(state: State, due_at: datetime | None = None) -> list[Document]:
+    """What makes a delivery that was given up an open one again, in its order where it has one."""
+    opened: Document = {"state": state.value, "failures": 0, "ordered_open": "$ordered_by"}
+    if due_at is not None:
+        opened["due_at"] = due_at
+    return [{"$set": opened}, {"$unset": ["reason", "finished_at"]}]
 
 
 def _fields(change: Change) -> Document:

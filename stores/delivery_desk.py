@@ -14,6 +14,7 @@ from pymongo import ReturnDocument, UpdateOne
 from schemas.cloudevents import format_time, parse_time
 from schemas.delivery import OPEN, Attempt, State
 from stores.collections import DELIVERIES
+from stores.deliveries import reopened
 from stores.mongo import Database, Document, translated
 
 MAX_PAGE = 500
@@ -169,9 +170,9 @@ class DeliveryDesk:
     async def retry(self, delivery_id: str, now: datetime) -> Delivery | None:
         """Due now; what was given up starts its schedule anew. None where it is in no state for that, or unknown."""
         given_up = {"$in": [state.value for state in GIVEN_UP]}
-        reopened = await self._change({"_id": delivery_id, "state": given_up}, reopening(State.WAITING, now))
-        if reopened is not None:
-            return reopened
+        opened = await self._change({"_id": delivery_id, "state": given_up}, reopened(State.WAITING, now))
+        if opened is not None:
+            return opened
         return await self._change({"_id": delivery_id, "state": State.WAITING.value}, {"$set": {"due_at": now}})
 
     async def cancel(self, delivery_id: str, now: datetime) -> Delivery | None:
@@ -211,19 +212,8 @@ class DeliveryDesk:
         return None if document is None else _delivery(document)
 
 
-def reopening(state: State, due_at: datetime | None = None) -> list[Document]:
-    """What makes a delivery that was given up an open one again, in its order where it has one."""
-    opened: Document = {"state": state.value, "failures": 0, "ordered_open": "$ordered_by"}
-    over = ["reason", "finished_at"]
-    if due_at is None:
-        over.append("due_at")
-    else:
-        opened["due_at"] = due_at
-    return [{"$set": opened}, {"$unset": over}]
-
-
 def _parked(delivery_id: str) -> UpdateOne:
-    return UpdateOne({"_id": delivery_id, "state": State.DEAD.value}, reopening(State.PARKED))
+    return UpdateOne({"_id": delivery_id, "state": State.DEAD.value}, reopened(State.PARKED))
 
 
 _SUMMARY = {"body": 0, "fields": 0}

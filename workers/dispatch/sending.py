@@ -19,7 +19,7 @@ from handlers.letters import letter_for
 from handlers.plan import Poisoned
 from handlers.retries import Follows, after_attempt
 from schemas.cloudevents import encode_headers
-from schemas.delivery import Attempt, DeliveryPlanned, State
+from schemas.delivery import OPEN, Attempt, DeliveryPlanned, State
 from schemas.endpoint import Endpoint
 from schemas.events import Event, Origin, Record
 from schemas.push import PushRequested
@@ -79,11 +79,16 @@ class Sending:
 
     async def send(self, job: Job) -> Sent:
         """Try once; with it goes what gathers for the same digest."""
+        if job.stored is not None and not await self._open_still(job):
+            # Cancelled while it stood in memory behind others.
+            return Sent(Follows(State.CANCELLED))
         others = await self._others(job)
         return await self._send(job, gather([job.planned, *(other.planned for other in others)]), others)
 
     async def settle(self, job: Job, sent: Sent) -> None:
         """Set aside what is given up, and record what was done; returns once it is written."""
+        if sent.follows.state == State.CANCELLED:
+            return
         dead = sent.follows.state == State.DEAD
         if dead:
             await self._patience.while_transient(self._publisher.publish, self._letters(job, sent))
@@ -93,6 +98,9 @@ class Sending:
         )
         if dead:
             metrics.DEAD.labels(job.planned.channel, sent.follows.reason or "").inc(1 + len(sent.others))
+
+    async def _open_still(self, job: Job) -> bool:
+        return (await self._patience.while_transient(self._deliveries.seen, [job.id])).get(job.id) in OPEN
 
     async def _others(self, job: Job) -> list[Stored]:
         if job.planned.digest is None or job.due_at is None:
