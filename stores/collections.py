@@ -17,6 +17,9 @@ from stores.mongo import Database, translated
 
 LEASES = "leases"
 IM_ACCOUNTS = "im_accounts"
+IM_RELATIONS = "im_relations"
+IM_RELATION_HEADS = "im_relation_heads"
+IM_FRIEND_REQUESTS = "im_friend_requests"
 PUSHES = "pushes"
 """Which deliveries a push came to: decided once, whatever is repeated."""
 DELIVERIES = "deliveries"
@@ -98,6 +101,19 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     TG_LINKS: (Index((("expires_at", 1),), expires_after=timedelta(days=1)),),
     tg.CHATS: (Index((("binding.v.customer", 1),), sparse=True),),
     IM_ACCOUNTS: (),
+    IM_RELATIONS: (
+        Index((("app", 1), ("by", 1), ("friend.place", 1))),
+        Index((("app", 1), ("by", 1), ("blocked.place", 1))),
+        Index((("app", 1), ("of", 1))),
+        # No writer sleeps for so long.
+        Index((("gone_at", 1),), expires_after=timedelta(days=1)),
+    ),
+    IM_RELATION_HEADS: (),
+    IM_FRIEND_REQUESTS: (
+        Index((("app", 1), ("asked", 1))),
+        Index((("app", 1), ("requester", 1))),
+        Index((("asked_at", 1),), expires_after=REMEMBERED),
+    ),
     presence.PRESENCE: (),
     im_callbacks.STATE_CHANGES: (Index((("account", 1), ("at", -1))),),
     im_callbacks.CALLBACKS: (_EXPIRING, Index((("about", 1), ("at", -1)))),
