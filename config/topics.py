@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas import account, delivery, detection, directory, inbox, letter, push, tg
+from schemas import account, contact, delivery, detection, directory, inbox, letter, push, tg
 from schemas.catalogue import EventType
 from schemas.im import accounts as im_accounts
 from schemas.im import callbacks as im_callbacks
@@ -36,6 +36,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("pushes", "recipient", push.EVENT_TYPES, group="router"),
     Topic("deliveries", "lane: what shares an address and its limits", delivery.EVENT_TYPES, group="dispatcher"),
     Topic("inboxes", "recipient", inbox.EVENT_TYPES),
+    Topic("contacts", "contact id", contact.EVENT_TYPES),
     Topic("directory", "id of the customer, seat, transfer, keyword or affiliation", directory.EVENT_TYPES),
     Topic("telegram", "chat id", tg.EVENT_TYPES),
     Topic("im-accounts", "app and user id", (*im_accounts.EVENT_TYPES, *im_callbacks.ACCOUNT_EVENT_TYPES)),

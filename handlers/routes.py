@@ -11,6 +11,7 @@ from handlers.accounts import (
     keep_linker_request,
     keep_qr_request,
 )
+from handlers.contacts import fold_contact, keep_binding_fact
 from handlers.detections import spread_detection
 from handlers.directory import (
     fold_affiliation,
@@ -36,6 +37,7 @@ from schemas.account import (
     QrRequested,
     SessionChanged,
 )
+from schemas.contact import ContactBound, ContactSynced, ContactUnbound
 from schemas.detection import DetectionNoticed
 from schemas.directory import (
     AffiliationNamed,
@@ -61,6 +63,9 @@ ROUTES: dict[str, Route] = {
     "account.linkers.requested": Route(LinkersRequested, keep_linker_request),
     "account.code.submitted": Route(CodeSubmitted, forget_code),
     "detection.noticed": Route(DetectionNoticed, spread_detection),
+    "contact.synced": Route(ContactSynced, fold_contact),
+    "contact.bound": Route(ContactBound, keep_binding_fact),
+    "contact.unbound": Route(ContactUnbound, keep_binding_fact),
     "inbox.entered": Route(InboxEntered, enter_inbox),
     "inbox.read": Route(InboxRead, read_inbox),
     "customer.synced": Route(CustomerSynced, fold_customer),

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from handlers import accounts, detections, directory, inboxes, letters, tg
+from handlers import accounts, contacts, detections, directory, inboxes, letters, tg
 from handlers.im import callbacks as im_callbacks
 from handlers.im import presence
 from handlers.outcome import SEEN
@@ -23,6 +23,8 @@ IM_FRIEND_REQUESTS = "im_friend_requests"
 PUSHES = "pushes"
 """Which deliveries a push came to: decided once, whatever is repeated."""
 DELIVERIES = "deliveries"
+CONTACT_BINDINGS = "contact_bindings"
+PREFERENCES = "preferences"
 ENDPOINTS = "endpoints"
 TG_LINKS = "tg_links"
 REMEMBERED = timedelta(days=30)
@@ -36,6 +38,7 @@ class Index(msgspec.Struct, frozen=True):
     expires_after: timedelta | None = None
     only_where: dict[str, Any] | None = None
     sparse: bool = False
+    unique: bool = False
 
     @property
     def name(self) -> str:
@@ -50,6 +53,8 @@ class Index(msgspec.Struct, frozen=True):
             options["partialFilterExpression"] = self.only_where
         if self.sparse:
             options["sparse"] = True
+        if self.unique:
+            options["unique"] = True
         return options
 
 
@@ -88,6 +93,12 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("secrets.until", 1),), sparse=True),
         Index((("deleted_at", 1),), expires_after=REMEMBERED),
     ),
+    contacts.CONTACTS: (),
+    CONTACT_BINDINGS: (
+        Index((("account_source", 1), ("open_id", 1)), unique=True),
+        Index((("contact_id", 1),)),
+    ),
+    PREFERENCES: (),
     inboxes.ENTRIES: (Index((("recipient", 1), ("at", -1))),),
     inboxes.INBOXES: (),
     directory.CUSTOMERS: (Index((("state.v.name", 1),)), Index((("state.v.external_user_id", 1),), sparse=True)),
