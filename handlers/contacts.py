@@ -10,7 +10,7 @@ CONTACTS = "contacts"
 
 def fold_contact(event: Event, contact: ContactSynced) -> Outcome:
     state = {
-        "account_id": contact.account_id,
+        "agent_id": contact.agent_id,
         "account": contact.account,
         "remark": contact.remark,
         "template_id": contact.template_id,

@@ -29,7 +29,7 @@ class ContactBinding(msgspec.Struct, frozen=True, kw_only=True):
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: str
-    account_id: str = ""
+    agent_id: str = ""
     account: str = ""
     remark: str = ""
     template_id: str = "0"
