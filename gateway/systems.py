@@ -1,5 +1,6 @@
 """The systems this gateway speaks for: the whole list."""
 
+from channels.net import Net
 from config.settings import Settings
 from config.topics import EVENT_TYPES
 from gateway.chat import chat_system
@@ -20,11 +21,12 @@ from stores.vault import Vault
 from streams.records import open_sender
 
 
-def systems(settings: Settings, database: Database) -> tuple[System, ...]:
+def systems(settings: Settings, database: Database, net: Net | None = None) -> tuple[System, ...]:
+    """`net` is what calls go out by; None where nothing is sent, only described."""
     endpoints, deliveries = Endpoints(database, Vault(settings.push.secrets_keys)), DeliveryDesk(database)
     return (
         chat_system(settings.chat, database),
-        im_system(settings.im, database),
+        im_system(settings.im, database, net),
         im_callbacks_system(settings.im, database),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),

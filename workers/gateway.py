@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from channels.net import open_net
 from config.settings import Settings
 from gateway.app import build_app, serving
 from gateway.health import watching_readiness
@@ -35,7 +36,8 @@ async def open_gateway(settings: Settings, health: Health) -> AsyncIterator[int]
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
-        app = build_app(settings.gateway, systems(settings, database), publisher, lambda: health.problems)
+        net = await stack.enter_async_context(open_net(settings.push))
+        app = build_app(settings.gateway, systems(settings, database, net), publisher, lambda: health.problems)
         await stack.enter_async_context(watching_readiness(settings.kafka, publisher, database, health))
         port = await stack.enter_async_context(serving(app, settings.gateway))
         log.info("gateway_ready", host=settings.gateway.host, port=port)

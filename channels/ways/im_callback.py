@@ -15,7 +15,7 @@ from yarl import URL
 from channels.channel import Came, Channel, Message, Receipt, Target, Way
 from channels.http import JSON, http_url, judge, post
 from channels.net import Net
-from config.settings import ImCallbacksOut, Settings
+from config.settings import ImCallbacksOut, ImSettings, Settings
 from schemas.im.callbacks import sign
 
 NAME = "im_callback"
@@ -61,20 +61,20 @@ class ImCallback:
         return judge(answer, hide=tuple(http_url(out.url.get_secret_value()).query.values()))
 
 
-def apps_called_back(settings: Settings) -> Mapping[str, ImCallbacksOut]:
+def apps_called_back(settings: ImSettings) -> Mapping[str, ImCallbacksOut]:
     """By SDKAppID, those that have a callback URL."""
-    return {app_id: app.callbacks_out for app_id, app in settings.im.apps.items() if app.callbacks_out is not None}
+    return {app_id: app.callbacks_out for app_id, app in settings.apps.items() if app.callbacks_out is not None}
 
 
 @asynccontextmanager
 async def open_im_callback(settings: Settings, net: Net) -> AsyncIterator[Channel]:
-    yield ImCallback(net, apps_called_back(settings))
+    yield ImCallback(net, apps_called_back(settings.im))
 
 
 WAY = Way(
     NAME,
     open_im_callback,
-    configured=lambda settings: bool(apps_called_back(settings)),
+    configured=lambda settings: bool(apps_called_back(settings.im)),
     # Those of one conversation go one after another whatever this says.
     concurrency=16,
 )

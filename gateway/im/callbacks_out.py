@@ -16,11 +16,13 @@ import structlog
 from channels.channel import Receipt
 from channels.http import Answer, post
 from channels.net import Net
-from channels.ways.im_callback import API, HEADERS, NAME, callback_url
-from config.settings import ImCallbacksOut
+from channels.ways.im_callback import API, HEADERS, NAME, apps_called_back, callback_url
+from config.settings import ImSettings
 from gateway import metrics
+from gateway.body import decode_object
 from gateway.im.frame import Caller
 from schemas.delivery import DeliveryPlanned, delivery_id, lane_of
+from schemas.errors import Refused
 from schemas.events import Event
 from schemas.im.callback_rules import DENY, DROP, codes_of
 from schemas.im.codes import Failed
@@ -49,10 +51,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
 class CallbacksOut:
     """`net` None: nothing is sent, as where the API is only described."""
 
-    def __init__(
-        self, apps: Mapping[str, ImCallbacksOut], net: Net | None, clock: Callable[[], float] = time.time
-    ) -> None:
-        self._apps = apps
+    def __init__(self, settings: ImSettings, net: Net | None, clock: Callable[[], float] = time.time) -> None:
+        self._apps = apps_called_back(settings)
         self._net = net
         self._clock = clock
 
@@ -122,8 +122,9 @@ def _understood(answer: Answer | Receipt) -> tuple[str, Verdict | None]:
     if answer.status != 200:
         return "failed", None
     try:
-        return "answered", msgspec.json.decode(answer.body, type=Verdict)
-    except (ValueError, msgspec.MsgspecError, RecursionError):
+        # Decoded as a request is: what the app puts into a message is kept like what a caller sends.
+        return "answered", msgspec.convert(decode_object(answer.body), Verdict)
+    except (Refused, msgspec.MsgspecError):
         return "failed", None
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 
+from channels.net import Net
 from config.settings import ImSettings
 from gateway.im.accounts import account_commands
 from gateway.im.addresses import addresses_commands
 from gateway.im.apps import apps_of
+from gateway.im.callbacks_out import CallbacksOut
+from gateway.im.callbacks_out_commands import calling_back
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
 from gateway.im.frame import PREFIX, Command, Frame
 from gateway.im.online import online_commands
@@ -27,12 +30,15 @@ def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
     )
 
 
-def im_system(settings: ImSettings, database: Database) -> System:
+def im_system(settings: ImSettings, database: Database, net: Net | None = None) -> System:
+    """`net` is what apps are called back by; None where nothing is sent."""
     frame = Frame(apps_of(settings), settings.calls_per_second)
+    callbacks = CallbacksOut(settings, net)
+    commands = calling_back(im_commands(settings, database), callbacks)
     unknown = ImEnvelope(NONE)
     return System(
         name="im",
-        operations=tuple(frame.operation(command) for command in im_commands(settings, database)),
+        operations=tuple(frame.operation(command) for command in commands),
         succeed=unknown.succeed,
         refuse=unknown.refuse,
         fixed_status=HTTP_STATUS,

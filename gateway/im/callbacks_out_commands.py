@@ -1,0 +1,273 @@
+"""Which calls of the API have callbacks, and what those say (contracts/im-callbacks.yaml).
+
+The calls themselves know nothing of it: what is told is in their requests and answers.
+Not called here, as in that API: C2C callbacks for `batchsendmsg` and `importmsg`, and the
+before-callbacks of friends, which are for clients alone.
+
+`UnreadMsgNum` is what is known in the moment of the call: of what is folded by then, with the
+message just sent, or without the messages just read. What other calls of the last
+milliseconds have changed is not in it.
+"""
+
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from ulid import ULID
+
+from gateway.body import Typed
+from gateway.im.callbacks_out import CallbacksOut
+from gateway.im.envelope import SomeFailed
+from gateway.im.frame import Caller, Command
+from gateway.system import Reply
+from schemas.errors import Refused
+from schemas.im.bodies import Fields
+from schemas.im.callback_rules import DROP
+from schemas.im.callbacks import (
+    AFTER_READ,
+    AFTER_SEND,
+    AFTER_WITHDRAW,
+    BEFORE_SEND,
+    FRIEND_ADD,
+    FRIEND_DELETE,
+    PORTRAIT_SET,
+)
+from schemas.im.codes import Failed
+from schemas.im.ids import key_of
+
+Json = Mapping[str, Any]
+Handle = Callable[[Caller, Any], Awaitable[Reply]]
+
+BAD_ANSWER = 90992
+"""The app's answer made something of the message that is no message."""
+FORBID_BEFORE, FORBID_AFTER = "ForbidBeforeSendMsgCallback", "ForbidAfterSendMsgCallback"
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """What is folded: how many messages an account has not read, in all and from one peer."""
+
+    total: Callable[[str, str], Awaitable[int]]
+    """Of an app's account."""
+    of_peer: Callable[[str, str, str], Awaitable[int]]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A callback to be. `what` names what it tells; those of one `conversation` go in order."""
+
+    command: str
+    body: Json
+    what: str
+    conversation: str
+
+
+class Called(msgspec.Struct, frozen=True):
+    """A call that went well: request and answer as they are written."""
+
+    caller: Caller
+    request: Json
+    answer: Json
+
+    @property
+    def app(self) -> str:
+        return self.caller.app.id
+
+    @property
+    def sender(self) -> str:
+        return sender_of(self.caller, self.request)
+
+
+class Sent(Fields, frozen=True, kw_only=True):
+    """The answer to a message that the app had dropped."""
+
+    msg_time: int
+    msg_key: str
+
+
+Tell = Callable[[Called], Awaitable[Iterable[Told]]]
+
+
+def sender_of(caller: Caller, request: Json) -> str:
+    """Left out, the admin who calls is the sender (contract, imSendMsg)."""
+    return request.get("From_Account") or caller.admin
+
+
+def calling_back(
+    commands: Iterable[Command], callbacks: CallbacksOut, unread: Unread | None = None
+) -> tuple[Command, ...]:
+    """The same commands; those that have callbacks ask the app before, and tell it after they went well."""
+    tells = _TELLS if unread is None else {**_TELLS, **_c2c_tells(unread)}
+
+    def of(command: Command) -> Command:
+        handle: Handle = command.handle
+        if command.operation_id in tells:
+            handle = _then(handle, callbacks, *tells[command.operation_id])
+        if command.operation_id == "imSendMsg":
+            handle = _asked_first(handle, callbacks, Typed(command.body))
+        return command if handle is command.handle else msgspec.structs.replace(command, handle=handle)
+
+    return tuple(of(command) for command in commands)
+
+
+def _then(handle: Handle, callbacks: CallbacksOut, wanted: str, tell: Tell) -> Handle:
+    async def handled(caller: Caller, body: Any) -> Reply:
+        reply = await handle(caller, body)
+        if not callbacks.wants(caller.app.id, wanted):
+            return reply
+        # What the app made of a message is told; without that, what was sent.
+        request = msgspec.to_builtins(body) if wanted == AFTER_SEND else caller.call.raw
+        told = await tell(Called(caller, request, _written(reply)))
+        events = [callbacks.after(caller, each.command, each.body, each.what, each.conversation) for each in told]
+        return Reply(reply.data, (*reply.facts, *(event for some in events for event in some)))
+
+    return handled
+
+
+def _written(reply: Reply) -> Json:
+    fields = reply.data.fields if isinstance(reply.data, SomeFailed) else reply.data
+    written: Json = {} if fields is None else msgspec.to_builtins(fields)
+    return written
+
+
+# ---- before ----------------------------------------------------------------------------------------------------------
+
+
+def _asked_first(handle: Handle, callbacks: CallbacksOut, typed: Typed) -> Handle:
+    """sendmsg: the app may deny a message, drop it, or change what it says."""
+
+    async def handled(caller: Caller, body: Any) -> Reply:
+        request: Json = caller.call.raw
+        if not callbacks.wants(caller.app.id, BEFORE_SEND) or FORBID_BEFORE in _forbidden(request):
+            return await handle(caller, body)
+        seq = request.get("MsgSeq")
+        # Chosen now: the app is told the key that the message will have.
+        request = {**request, "MsgSeq": random.getrandbits(32) if seq is None else seq}
+        message = _message(request, sender_of(caller, request), int(caller.at.timestamp()))
+        verdict = await callbacks.ask(caller, BEFORE_SEND, {"CallbackCommand": BEFORE_SEND, **message})
+        if verdict.error_code == DROP:
+            return Reply(Sent(msg_time=message["MsgTime"], msg_key=message["MsgKey"]))
+        changed = {"MsgBody": verdict.msg_body, "CloudCustomData": verdict.cloud_custom_data}
+        try:
+            now = typed.validate({**request, **{name: value for name, value in changed.items() if value is not None}})
+        except Refused:
+            raise Failed(BAD_ANSWER) from None
+        return await handle(caller, now)
+
+    return handled
+
+
+def _message(request: Json, sender: str, at: int) -> dict[str, Any]:
+    """What the send callbacks have in common."""
+    seq, number = request["MsgSeq"], request["MsgRandom"]
+    message = {
+        "From_Account": sender,
+        "To_Account": request["To_Account"],
+        "MsgSeq": seq,
+        "MsgRandom": number,
+        "MsgTime": at,
+        "MsgKey": f"{seq}_{number}_{at}",
+        "OnlineOnlyFlag": int(request.get("MsgLifeTime") == 0),
+        "MsgBody": request["MsgBody"],
+    }
+    data = request.get("CloudCustomData")
+    return message | ({"CloudCustomData": data} if data else {})
+
+
+def _forbidden(request: Json) -> Sequence[str]:
+    return request.get("ForbidCallbackControl") or ()
+
+
+# ---- after -----------------------------------------------------------------------------------------------------------
+
+
+def _c2c_tells(unread: Unread) -> Mapping[str, tuple[str, Tell]]:
+    """By operationId: the callback, and what it says."""
+
+    async def sent(called: Called) -> Iterable[Told]:
+        request, key = called.request, called.answer["MsgKey"]
+        if FORBID_AFTER in _forbidden(request):
+            return ()
+        # As the answer has it: where the sender left it out, the number was chosen here.
+        request = {**request, "MsgSeq": int(key.partition("_")[0])}
+        message = _message(request, called.sender, called.answer["MsgTime"])
+        counts = message["OnlineOnlyFlag"] == 0 and "NoUnread" not in (request.get("SendMsgControl") or ())
+        total = await unread.total(called.app, request["To_Account"])
+        outcome = {"SendMsgResult": 0, "ErrorInfo": "send msg succeed", "UnreadMsgNum": total + counts}
+        return (_c2c(called, AFTER_SEND, message | outcome, called.sender, request["To_Account"], key),)
+
+    async def read(called: Called) -> Iterable[Told]:
+        reader, peer = called.request["Report_Account"], called.request["Peer_Account"]
+        now = int(called.caller.at.timestamp())
+        read_at = int(called.request.get("MsgReadTime") or now)
+        left = await unread.total(called.app, reader)
+        if read_at >= now:
+            left = max(0, left - await unread.of_peer(called.app, reader, peer))
+        body = {"Report_Account": reader, "Peer_Account": peer, "LastReadTime": read_at, "UnreadMsgNum": left}
+        return (_c2c(called, AFTER_READ, body, reader, peer, f"{reader}/{read_at}"),)
+
+    async def withdrawn(called: Called) -> Iterable[Told]:
+        sender, receiver, key = (called.request[name] for name in ("From_Account", "To_Account", "MsgKey"))
+        total = await unread.total(called.app, receiver)
+        body = {"From_Account": sender, "To_Account": receiver, "MsgKey": key, "UnreadMsgNum": total}
+        return (_c2c(called, AFTER_WITHDRAW, body, sender, receiver, key),)
+
+    return {
+        "imSendMsg": (AFTER_SEND, sent),
+        "imAdminSetMsgRead": (AFTER_READ, read),
+        "imAdminMsgWithdraw": (AFTER_WITHDRAW, withdrawn),
+    }
+
+
+def _c2c(called: Called, command: str, body: Json, one: str, other: str, what: str) -> Told:
+    conversation = key_of(called.app, *sorted((one, other)))
+    return Told(command, {"CallbackCommand": command, **body}, f"{conversation}/{what}", conversation)
+
+
+async def _portrait_set(called: Called) -> Iterable[Told]:
+    user = called.request["From_Account"]
+    body = {
+        "Operator_Account": called.caller.admin,
+        "From_Account": user,
+        "EventTime": int(called.caller.at.timestamp() * 1000),
+        "ProfileItem": called.request["ProfileItem"],
+    }
+    return (_of_user(called, PORTRAIT_SET, user, body),)
+
+
+async def _friend_add(called: Called) -> Iterable[Told]:
+    """A pair for each direction. Those who are yet to confirm are no friends."""
+    user, request = called.request["From_Account"], called.request
+    both = request.get("AddType", "Add_Type_Both") == "Add_Type_Both"
+    pairs = [pair | {"Initiator_Account": user} for pair in _pairs(called, both)]
+    body = {
+        "PairList": pairs,
+        "ClientCmd": "friend_add",
+        "Admin_Account": called.caller.admin,
+        "ForceFlag": request.get("ForceAddFlags", 0),
+    }
+    return (_of_user(called, FRIEND_ADD, user, body),) if pairs else ()
+
+
+async def _friend_delete(called: Called) -> Iterable[Told]:
+    both = called.request.get("DeleteType") == "Delete_Type_Both"
+    pairs = _pairs(called, both)
+    return (_of_user(called, FRIEND_DELETE, called.request["From_Account"], {"PairList": pairs}),) if pairs else ()
+
+
+def _pairs(called: Called, both: bool) -> list[dict[str, str]]:
+    user = called.request["From_Account"]
+    done = [item["To_Account"] for item in called.answer["ResultItem"] if item["ResultCode"] == 0]
+    there = [{"From_Account": user, "To_Account": friend} for friend in done]
+    return there + [{"From_Account": friend, "To_Account": user} for friend in done if both]
+
+
+def _of_user(called: Called, command: str, user: str, body: Json) -> Told:
+    # Such a call has no id of its own: each one is told.
+    return Told(command, {"CallbackCommand": command, **body}, str(ULID()), key_of(called.app, user))
+
+
+_TELLS: Mapping[str, tuple[str, Tell]] = {
+    "imPortraitSet": (PORTRAIT_SET, _portrait_set),
+    "imFriendAdd": (FRIEND_ADD, _friend_add),
+    "imFriendDelete": (FRIEND_DELETE, _friend_delete),
+}
