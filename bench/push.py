@@ -28,8 +28,6 @@ import msgspec
 from cryptography.fernet import Fernet
 from rich.console import Console
 from rich.table import Table
-from stores.endpoints import Endpoints
-from stores.vault import Vault
 
 from bench.gateway import server
 from bench.peers.webhook_sink import Seen
@@ -44,7 +42,9 @@ from schemas.endpoint import Endpoint
 from schemas.events import Event
 from schemas.push import PushRequested
 from stores.collections import DELIVERIES, ensure_indexes
+from stores.endpoints import Endpoints
 from stores.mongo import Database, open_database
+from stores.vault import Vault
 from streams.cluster import open_cluster
 from streams.publisher import Publisher
 from workers.embedded import secantus, tansu

@@ -46,8 +46,9 @@ LONGEST_HOLD_SECONDS = 3600.0
 """A receiver may hold back its lane for so long with Retry-After."""
 LOOK_SECONDS = 2.0
 """How often endpoints that have changed are looked for, and orders that somebody else let go."""
-LANES_SECONDS = 300.0
-"""How often lanes are looked for in which something stands that nobody here has put there."""
+LANES_SECONDS, LANES_SHARE = 10.0, 20
+"""How often lanes are looked for in which something stands that nobody here has put there; of the time at most so
+little: where a great deal stands, the look itself takes long."""
 
 
 class Desk(msgspec.Struct, eq=False):
@@ -57,7 +58,8 @@ class Desk(msgspec.Struct, eq=False):
     offsets: Offsets
     attempts: set[asyncio.Task[None]] = msgspec.field(default_factory=set)
     leaving: bool = False
-    lanes_looked_at: float = float("-inf")
+    lanes_due: float = float("-inf")
+    """When lanes are looked for next."""
 
 
 class Dispatching:
@@ -443,9 +445,9 @@ class Dispatching:
     async def _look_around(self) -> None:
         """Find lanes in which something stands, orders that somebody else let go, endpoints that have changed."""
         for desk in self._working():
-            if time.monotonic() - desk.lanes_looked_at >= LANES_SECONDS:
-                desk.lanes_looked_at = time.monotonic()
+            if (began := time.monotonic()) >= desk.lanes_due:
                 lanes = await desk.held.patience.while_transient(self._deliveries.parked_lanes, desk.held.log.partition)
+                desk.lanes_due = time.monotonic() + max(LANES_SECONDS, LANES_SHARE * (time.monotonic() - began))
                 for name in lanes:
                     await self._wake(desk, name)
         for desk in self._working()[:1]:
