@@ -1,10 +1,12 @@
 """The one law of effects: merged, they do what they would have done one by one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,10 +17,12 @@ from handlers.effects import (
     Change,
     FieldEffect,
     Inc,
+    IncAbove,
     IncompatibleEffectsError,
     Latest,
     Max,
     Min,
+    Recount,
     Set,
     apply,
     merge,
@@ -109,6 +113,121 @@ def test_merging_changes_is_associative(parts: tuple[Change, Change, Change]) ->
     assert {f: apply(e) for f, e in left.items()} == {f: apply(e) for f, e in right.items()}
 
 
+class Happening(msgspec.Struct, frozen=True):
+    """An event of that log: it brings an entry, or has one of them gone, or neither."""
+
+    change: Change
+    entry: int | None = None
+    gone: int | None = None
+
+
+class Inbox(msgspec.Struct):
+    """A document with counts, and the log of all that feeds it: a store that can count, as small as it gets."""
+
+    log: list[Happening]
+    bound: int | None = None
+    unread: int = 0
+    kept: int = 0
+
+    def fold(self, first: int, last: int) -> None:
+        """A batch, merged: its entries are inserted and its marks made before anything is counted."""
+        change = reduce(merge_changes, [happening.change for happening in self.log[first : last + 1]])
+        if isinstance(raised := change.get("bound"), Max):
+            self.bound = apply(raised, ABSENT if self.bound is None else self.bound)
+        gone = {happening.gone for happening in self.log[: last + 1]}
+        there = [self.log[at].entry for at in range(last + 1) if at not in gone]
+        kept = [entry for entry in there if entry is not None]
+        self.unread = self._counted(change.get("unread"), self.unread, self._above(kept))
+        self.kept = self._counted(change.get("kept"), self.kept, len(kept))
+
+    def _counted(self, effect: FieldEffect | None, number: int, recount: int) -> int:
+        match effect:
+            case Recount():
+                return recount
+            case IncAbove(values):
+                return number + self._above(values)
+            case Inc(by):
+                return number + by
+        return number
+
+    def _above(self, values: Iterable[int]) -> int:
+        return sum(self.bound is None or value > self.bound for value in values)
+
+
+UNREAD = Recount("entries", {}, ("at", "bound"))
+happenings = (
+    st.integers(0, 4).map(lambda at: Happening({"unread": IncAbove((at,), "bound"), "kept": Inc(1)}, entry=at))
+    | st.integers(0, 4).map(lambda bound: Happening({"bound": Max(bound), "unread": UNREAD}))
+    | st.integers(0, 9).map(lambda at: Happening({"unread": UNREAD, "kept": Recount("entries", {})}, gone=at))
+)
+
+
+def a_log(drawn: list[Happening]) -> list[Happening]:
+    """What has an entry gone comes after it, or has none."""
+    return [
+        happening
+        if happening.gone is None or happening.gone < offset
+        else msgspec.structs.replace(happening, gone=None)
+        for offset, happening in enumerate(drawn)
+    ]
+
+
+counted_logs = st.lists(happenings, min_size=1, max_size=10).map(a_log)
+
+
+@given(counted_logs, st.sets(st.integers(1, 9)))
+def test_counts_are_the_same_however_their_log_is_cut_into_batches(log: list[Happening], cuts: set[int]) -> None:
+    one_by_one, in_batches = Inbox(log), Inbox(log)
+    starts = sorted({0} | {cut for cut in cuts if cut < len(log)})
+
+    for offset in range(len(log)):
+        one_by_one.fold(offset, offset)
+    for first, next_first in pairwise([*starts, len(log)]):
+        in_batches.fold(first, next_first - 1)
+
+    assert in_batches == one_by_one
+
+
+@given(counted_logs)
+def test_a_count_that_is_kept_up_is_what_a_recount_gives(log: list[Happening]) -> None:
+    kept_up = Inbox(log)
+    for offset in range(len(log)):
+        kept_up.fold(offset, offset)
+    recounted = Inbox([*log, Happening({"unread": UNREAD, "kept": Recount("entries", {})})], kept_up.bound)
+    recounted.fold(len(log), len(log))
+
+    assert (kept_up.unread, kept_up.kept) == (recounted.unread, recounted.kept)
+
+
+recounts = st.sampled_from([UNREAD, Recount("entries", {"key": "a"}), Recount("messages", {})])
+countings = st.one_of(
+    st.lists(recounts | st.builds(IncAbove, st.tuples(st.integers()), st.just("bound")), min_size=3, max_size=3),
+    st.lists(recounts | st.builds(Inc, numbers) | st.builds(Set, numbers), min_size=3, max_size=3),
+)
+
+
+@given(countings)
+def test_merging_counts_is_associative(effects: list[FieldEffect]) -> None:
+    a, b, c = effects
+
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+
+
+def test_a_recount_is_all_that_is_left_of_what_was_counted_before_and_is_added_after() -> None:
+    late = IncAbove((3,), "bound")
+
+    assert merge(Inc(5), UNREAD) == merge(Set(5), UNREAD) == merge(late, UNREAD) == UNREAD
+    assert merge(UNREAD, Inc(1)) == merge(UNREAD, late) == UNREAD
+    assert merge(UNREAD, Recount("messages", {})) == Recount("messages", {})
+    assert merge(UNREAD, Set(0)) == Set(0)
+
+
+def test_a_count_has_no_value_without_a_store() -> None:
+    for effect in (UNREAD, IncAbove((3,), "bound")):
+        with pytest.raises(IncompatibleEffectsError):
+            apply(effect, 1)
+
+
 def test_a_reset_and_what_was_added_since_is_known_in_full() -> None:
     assert merge(merge(Inc(5), Set(0)), Inc(3)) == Set(3)
 
@@ -130,7 +249,17 @@ def test_a_set_tells_true_from_one_and_objects_by_the_order_of_their_fields() ->
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [(Inc(1), Max(2)), (Max(2), Inc(1)), (AddToSet(("a",)), Inc(1)), (Set(1), Latest(MORNING, 1)), (Min(1), Max(1))],
+    [
+        (Inc(1), Max(2)),
+        (Max(2), Inc(1)),
+        (AddToSet(("a",)), Inc(1)),
+        (Set(1), Latest(MORNING, 1)),
+        (Min(1), Max(1)),
+        (UNREAD, Max(1)),
+        (Inc(1), IncAbove((1,), "bound")),
+        (Set(1), IncAbove((1,), "bound")),
+        (IncAbove((1,), "bound"), IncAbove((1,), "other")),
+    ],
 )
 def test_effects_without_a_common_meaning_are_a_bug(a: FieldEffect, b: FieldEffect) -> None:
     with pytest.raises(IncompatibleEffectsError):

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec import structs
 from pymongo.errors import (
     AutoReconnect,
     DuplicateKeyError,
@@ -18,8 +19,8 @@ from pymongo.errors import (
 
 from handlers.effects import AddToSet, Inc, Latest, Max, Min, Set
 from schemas.errors import StoreAway
-from stores.mongo import fence_filter, to_operators, translated
-from stores.store import Fenced
+from stores.mongo import counting, fence_filter, to_operators, translated
+from stores.store import Counted, Fenced
 
 MORNING = datetime(2026, 1, 1, 8, tzinfo=UTC)
 
@@ -52,6 +53,31 @@ def test_the_fence_is_compared_with_the_first_offset_of_an_update() -> None:
     update = Fenced("a", "facts~c1-0", 4, 9, {"n": Inc(1)})
 
     assert fence_filter(update) == {"_id": "a", "fence.facts~c1-0": {"$not": {"$gte": 4}}}
+
+
+def test_a_change_that_supposes_fences_is_for_a_document_that_has_just_these() -> None:
+    update = Fenced("a", "facts~c1-0", 4, 9, {"n": Set(1)}, seen={"facts~c1-0": 2, "facts~c1-1": 7})
+
+    below = {"_id": "a", "fence.facts~c1-0": {"$not": {"$gte": 4}}}
+    assert fence_filter(update) == {**below, "fence": {"facts~c1-0": 2, "facts~c1-1": 7}}
+    assert fence_filter(structs.replace(update, seen={})) == {**below, "fence": {"$exists": False}}
+
+
+def test_facts_are_found_by_what_an_index_may_hold_and_their_origins_are_looked_at_after_that() -> None:
+    counted = Counted({"recipient": "ann"}, {"facts~c1-0": 9, "facts~c1-1": 7}, "at", MORNING)
+
+    assert counting(counted) == [
+        {"$match": {"recipient": "ann", "at": {"$gt": MORNING}}},
+        {
+            "$match": {
+                "$or": [
+                    {"origin.fence": "facts~c1-0", "origin.offset": {"$lte": 9}},
+                    {"origin.fence": "facts~c1-1", "origin.offset": {"$lte": 7}},
+                ]
+            }
+        },
+        {"$count": "n"},
+    ]
 
 
 @pytest.mark.parametrize(
