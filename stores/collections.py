@@ -94,10 +94,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("deleted_at", 1),), expires_after=REMEMBERED),
     ),
     contacts.CONTACTS: (),
-    CONTACT_BINDINGS: (
-        Index((("account_source", 1), ("open_id", 1)), unique=True),
-        Index((("contact_id", 1),)),
-    ),
+    # An account elsewhere is one contact's: of two that ask for it at once the index lets one pass.
+    CONTACT_BINDINGS: (Index((("holds", 1),), sparse=True, unique=True),),
     PREFERENCES: (),
     inboxes.ENTRIES: (Index((("recipient", 1), ("at", -1))),),
     inboxes.INBOXES: (),
