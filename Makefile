@@ -84,6 +84,12 @@ bench-visible: install
 bench-gateway: $(BENCH_STAMP)
 	$(BIN)/python -m bench.gateway
 
+# Webhooks a second against bare posts; then what receivers that hang cost the others (two minutes more).
+.PHONY: bench-push
+bench-push: $(BENCH_STAMP)
+	$(BIN)/python -m bench.push
+	$(BIN)/python -m bench.push --hanging
+
 .PHONY: bench-start
 bench-start: install
 	$(BIN)/python -m bench.start --apache
