@@ -1,0 +1,280 @@
+"""Before a message is sent the app is asked: it may deny it, drop it, change it, or say nothing."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+import pytest
+from aiohttp import web
+from callback_receiver import OK, Receiver, judge, receiving
+from callbacks_api import TOKEN
+from im_api import ADMIN, APP, KEY
+from pushing import push_settings
+
+from channels.net import Net, open_net
+from config.settings import ImSettings, Settings
+from gateway import metrics
+from gateway.im.apps import apps_of
+from gateway.im.callbacks_out import CallbacksOut
+from gateway.im.callbacks_out_commands import Unread, calling_back
+from gateway.im.frame import Caller, Command
+from gateway.im.services import OPENIM
+from gateway.system import Call, Reply
+from schemas.delivery import DeliveryPlanned
+from schemas.im.bodies import Fields, Request
+from schemas.im.callbacks import AFTER_SEND, BEFORE_SEND
+from schemas.im.codes import Failed
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+AT = int(NOW.timestamp())
+
+
+class Message(Request, frozen=True, kw_only=True):
+    """What is looked at of a message."""
+
+    to_account: str
+    msg_random: int
+    msg_body: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
+    msg_seq: int | None = None
+    from_account: str | None = None
+    cloud_custom_data: str | None = None
+    msg_life_time: int = 604_800
+    forbid_callback_control: tuple[str, ...] = ()
+    send_msg_control: tuple[str, ...] = ()
+
+
+class Key(Fields, frozen=True, kw_only=True):
+    msg_time: int
+    msg_key: str
+
+
+Send = Callable[..., Awaitable[Reply]]
+
+
+@pytest.fixture(scope="module")
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(autouse=True)
+def fresh(receiver: Receiver) -> None:
+    receiver.answers.clear()
+    receiver.received.clear()
+
+
+@pytest.fixture
+async def net() -> AsyncIterator[Net]:
+    push = push_settings(Settings()).push.model_copy(update={"timeout_seconds": 60.0})
+    async with open_net(push) as net:
+        yield net
+
+
+class Sending:
+    """A sender of messages, whose call is asked about; `sent` are those that went through."""
+
+    def __init__(self, net: Net, url: str, **out: Any) -> None:
+        commands = [BEFORE_SEND, AFTER_SEND]
+        app = {
+            "key": KEY,
+            "admins": [ADMIN],
+            "callbacks_out": {"url": url, "commands": commands, "token": TOKEN, **out},
+        }
+        settings = ImSettings.model_validate({"apps": {APP: app}})
+        self.app = apps_of(settings)[APP]
+        self.sent: list[Message] = []
+
+        async def send(caller: Caller, message: Message) -> Reply:
+            self.sent.append(message)
+            seq = 77 if message.msg_seq is None else message.msg_seq
+            at = int(caller.at.timestamp())
+            return Reply(Key(msg_time=at, msg_key=f"{seq}_{message.msg_random}_{at}"))
+
+        async def total(_app: str, _user: str) -> int:
+            return 6
+
+        async def of_peer(_app: str, _user: str, _peer: str) -> int:
+            return 2
+
+        command = Command(operation_id="imSendMsg", service=OPENIM, name="sendmsg", body=Message, handle=send)
+        (self._command,) = calling_back([command], CallbacksOut(settings, net), Unread(total, of_peer))
+
+    async def __call__(self, text: str = "red packet", **fields: Any) -> Reply:
+        raw = {
+            "From_Account": "jared",
+            "To_Account": "Jonh",
+            "MsgSeq": 48374,
+            "MsgRandom": 2837546,
+            "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}],
+            **fields,
+        }
+        call = Call("POST", "/", {}, {}, b"", NOW, "trace", "", remote="127.0.0.1", raw=raw)
+        return await self._command.handle(Caller(self.app, ADMIN, call), msgspec.convert(raw, Message))
+
+
+@pytest.fixture
+def send(net: Net, receiver: Receiver) -> Sending:
+    return Sending(net, receiver.url)
+
+
+def told_in(reply: Reply) -> Mapping[str, Any]:
+    """The body of the after-callback that is to go out."""
+    (event,) = reply.facts
+    planned = msgspec.json.decode(event.data, type=DeliveryPlanned)
+    assert event.subject == planned.lane == f"im_callback/{APP}"
+    assert planned.ordered_by == f"{APP}/Jonh/jared"
+    return msgspec.json.decode(planned.body or "")
+
+
+async def test_the_app_is_asked_with_the_key_that_the_message_will_have(send: Sending, receiver: Receiver) -> None:
+    reply = await send(CloudCustomData="data", MsgLifeTime=0)
+
+    (asked,) = receiver.received
+    judge(asked)
+    assert asked.body["MsgKey"] == reply.data.msg_key == f"48374_2837546_{AT}"
+    assert (asked.body["OnlineOnlyFlag"], asked.body["CloudCustomData"]) == (1, "data")
+    assert len(send.sent) == 1
+
+
+async def test_a_number_that_the_sender_left_out_is_chosen_before_the_app_is_asked(
+    send: Sending, receiver: Receiver
+) -> None:
+    reply = await send(MsgSeq=None)
+
+    (asked,) = receiver.received
+    assert asked.body["MsgKey"] == reply.data.msg_key == told_in(reply)["MsgKey"]
+    assert asked.body["MsgSeq"] == send.sent[0].msg_seq
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [({"ErrorCode": 1}, 20006), ({"ErrorCode": 120001}, 120001), ({"ErrorCode": 130000}, 130000)],
+)
+async def test_the_app_may_deny_with_a_code_of_its_own(
+    send: Sending, receiver: Receiver, answer: dict[str, Any], code: int
+) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "ErrorInfo": "not here", **answer}
+
+    with pytest.raises(Failed) as failed:
+        await send()
+
+    assert failed.value.code == code
+    assert (str(failed.value) == "not here") == (code != 20006)
+    assert send.sent == []
+
+
+async def test_a_message_that_is_dropped_looks_sent_to_the_sender_and_is_told_to_nobody(
+    send: Sending, receiver: Receiver
+) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "ErrorCode": 2}
+
+    reply = await send()
+
+    assert (reply.data.msg_key, reply.data.msg_time, reply.facts) == (f"48374_2837546_{AT}", AT, ())
+    assert send.sent == []
+
+
+async def test_the_app_may_change_what_a_message_says_and_is_told_of_the_changed_one(
+    send: Sending, receiver: Receiver
+) -> None:
+    said = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "flowers"}}]
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": said, "CloudCustomData": "new"}
+
+    told = told_in(await send())
+
+    assert (list(send.sent[0].msg_body), send.sent[0].cloud_custom_data) == (said, "new")
+    assert (told["MsgBody"], told["CloudCustomData"], told["UnreadMsgNum"]) == (said, "new", 7)
+
+
+async def test_a_change_that_makes_no_message_is_the_apps_fault(send: Sending, receiver: Receiver) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": []}
+
+    with pytest.raises(Failed) as failed:
+        await send()
+
+    assert (failed.value.code, send.sent) == (90992, [])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {**OK, "ErrorCode": 5},
+        {**OK, "ErrorCode": 10100},  # a group's
+        [],
+        {"ErrorCode": "1"},
+        {"ErrorCode": 1, "MsgBody": "\0"},
+        web.Response(status=500),
+        web.Response(text="ErrorCode: 1"),
+    ],
+)
+async def test_an_answer_that_says_nothing_lets_the_message_go(send: Sending, receiver: Receiver, answer: Any) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: answer
+
+    await send()
+
+    assert len(send.sent) == 1
+
+
+async def test_an_app_that_hangs_is_waited_for_two_seconds_and_not_asked_again(
+    send: Sending, receiver: Receiver
+) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: None
+    given_up = metrics.IM_CALLBACKS_ASKED.labels("timeout")
+    before = given_up._value.get()
+
+    await send()
+
+    assert len(send.sent) == len(receiver.received) == 1
+    # Ours, not the network's 60 s.
+    assert given_up._value.get() == before + 1
+
+
+async def test_what_nobody_answers_is_denied_where_the_app_wants_that(net: Net) -> None:
+    send = Sending(net, "http://127.0.0.1:1/im", when_unreachable="deny")
+
+    with pytest.raises(Failed) as failed:
+        await send()
+
+    assert (failed.value.code, send.sent) == (20006, [])
+
+
+async def test_a_sender_may_forbid_either_callback(send: Sending, receiver: Receiver) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "ErrorCode": 1}
+
+    reply = await send(ForbidCallbackControl=["ForbidBeforeSendMsgCallback"])
+    assert (receiver.received, told_in(reply)["SendMsgResult"]) == ([], 0)
+
+    receiver.answers.clear()
+    reply = await send(ForbidCallbackControl=["ForbidAfterSendMsgCallback"])
+    assert (len(receiver.received), reply.facts) == (1, ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "unread"), [({}, 7), ({"SendMsgControl": ["NoUnread"]}, 6), ({"MsgLifeTime": 0}, 6)]
+)
+async def test_what_is_sent_is_counted_in_what_is_told(send: Sending, fields: dict[str, Any], unread: int) -> None:
+    assert told_in(await send(**fields))["UnreadMsgNum"] == unread
+
+
+async def test_the_same_message_again_is_the_same_delivery(send: Sending) -> None:
+    first, again = await send(), await send()
+
+    assert [event.identity for event in first.facts] == [event.identity for event in again.facts]
+
+
+async def test_an_app_that_wants_no_such_callback_is_not_asked(net: Net, receiver: Receiver) -> None:
+    send = Sending(net, receiver.url, commands=["State.StateChange"])
+
+    reply = await send()
+
+    assert (receiver.received, reply.facts) == ([], ())
+
+
+async def test_where_the_network_is_not_allowed_nobody_is_asked(receiver: Receiver) -> None:
+    async with open_net(Settings().push) as guarded:
+        send = Sending(guarded, receiver.url)
+
+        await send()
+
+    assert (receiver.received, len(send.sent)) == ([], 1)
