@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from handlers import inboxes
 from handlers.effects import (
     ABSENT,
     AddToSet,
@@ -36,7 +37,8 @@ from handlers.outcome import Fact, Outcome
 from handlers.plan import Decided
 from schemas.events import Event, LogId, Origin
 from stores.applier import apply_batch, record_facts
-from stores.mongo import Database, MongoStore
+from stores.collections import COLLECTIONS
+from stores.mongo import Database, MongoStore, counting
 from stores.store import Counted, FactDocument, Fenced, Store
 from tests.simulation.sim_store import SimStore
 from tests.simulation.turns import AsyncioTurns
@@ -387,6 +389,23 @@ async def test_a_count_is_of_what_is_folded_whatever_is_there_already_or_comes_a
     assert await unread(stored) == 4  # 5, 6, 7, 9
 
 
+def mark(offset: int, of: str) -> Decided:
+    event = Event(f"mark at {offset}", "test", "marked", "ann", MORNING, b"{}")
+    effect = Effect("entries", f"test/{of}", {"marks": Inc(1)}, create=False)
+    return Decided(offset, event, Outcome(Fact(), (effect,)), ())
+
+
+async def test_a_mark_is_on_what_came_before_it_wherever_the_batch_is_cut(stored: Stored) -> None:
+    log = LogId("facts", "c1", 0)
+    batch = [entered(0, 1, "a"), mark(1, "a"), mark(2, "b"), entered(3, 1, "b"), mark(4, "a"), mark(5, "b")]
+
+    await record_facts(stored.store, log, batch)
+    for part in (batch[:3], batch[1:4], batch):
+        await apply_batch(stored.store, log, part)
+
+    assert [(await stored.read("entries", f"test/{name}") or {})["marks"] for name in "ab"] == [2, 1]
+
+
 async def test_who_counts_for_a_document_that_others_feed_at_once_counts_again(stored: Stored) -> None:
     logs = [LogId("facts", "c1", partition) for partition in range(4)]
     batches = [
@@ -451,3 +470,28 @@ async def test_documents_end_as_the_algebra_says_however_a_batch_is_cut(
 
 def at(document: Document, path: str) -> Any:
     return reduce(lambda place, name: place[name], path.split("."), document)
+
+
+async def test_a_count_looks_at_no_more_facts_than_match_and_are_above_the_bound(database: Database) -> None:
+    entries = database[inboxes.ENTRIES]
+    for index in COLLECTIONS[inboxes.ENTRIES]:
+        await entries.create_index(list(index.keys), **index.options)
+    facts = [a_fact(f"{at}", at, recipient=f"r{at % 5}", at=at) for at in range(500)]
+    await MongoStore(database, 1).insert_facts(inboxes.ENTRIES, facts)
+
+    asked = counting(Counted({"recipient": "r0"}, {FENCE: 480, OTHER: 9}, "at", 450))
+    explained = await database.command(
+        "explain",
+        {"aggregate": inboxes.ENTRIES, "pipeline": asked, "cursor": {}},
+        verbosity="executionStats",
+    )
+
+    assert found_in(explained, "totalDocsExamined") <= 9  # 455, 460, ..., 495
+
+
+def found_in(explained: Any, name: str) -> Any:
+    """The first field of that name, however deep: servers put it in different places."""
+    if isinstance(explained, Mapping) and name in explained:
+        return explained[name]
+    inner = explained.values() if isinstance(explained, Mapping) else explained if isinstance(explained, list) else ()
+    return next((found for part in inner if (found := found_in(part, name)) is not None), None)
