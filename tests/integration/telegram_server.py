@@ -53,9 +53,9 @@ class TelegramServer:
             },
         )
 
-    async def blocks(self, chat: int) -> None:
-        """A person blocks the bot: an update says so, and whatever is sent there is answered 403."""
-        await self._post("/block", {"token": self.token, "chatId": chat})
+    async def blocks(self, chat: int, *, silently: bool = False) -> None:
+        """A person blocks the bot: whatever is sent there is answered 403. Unless `silently` an update says so."""
+        await self._post("/block", {"token": self.token, "chatId": chat, "silently": silently})
 
     async def told(self, chat: int) -> list[dict[str, Any]]:
         """What the bot sent there, as it was asked to, the oldest first."""

@@ -1,5 +1,5 @@
 // Telegram's servers: telegram-test-api, and beside it what Telegram does and the package does not.
-// Started with a port. POST /block {token, chatId}: the person blocks the bot.
+// Started with a port. POST /block {token, chatId, silently}: the person blocks the bot; silently: no update says so.
 'use strict';
 
 const axios = require('axios');
@@ -23,8 +23,9 @@ front.post('/bot:token/sendMessage', (request, response, next) => {
   return response.status(403).json({ ok: false, error_code: 403, description: 'Forbidden: bot was blocked by the user' });
 });
 front.post('/block', async (request, response) => {
-  const { token, chatId } = request.body;
+  const { token, chatId, silently } = request.body;
   blocked.add(String(chatId));
+  if (silently) return response.json({ ok: true });
   const bot = { id: 666, is_bot: true, first_name: 'Bot' };
   const person = { id: chatId, is_bot: false, first_name: 'Person' };
   await axios.post(telegram.webhooks[token].url, {
@@ -37,7 +38,7 @@ front.post('/block', async (request, response) => {
       new_chat_member: { user: bot, status: 'kicked', until_date: 0 },
     },
   });
-  response.json({ ok: true });
+  return response.json({ ok: true });
 });
 front.use(telegram.webServer);
 telegram.webServer = front;
