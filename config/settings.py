@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from argon2 import extract_parameters
+from argon2.exceptions import InvalidHashError
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -223,8 +225,18 @@ class TgBindingSettings(Part):
 
 
 class ContactBindingSettings(Part):
-    agents: dict[str, SecretStr] = Field(default_factory=dict)
+    agents: dict[Annotated[str, Field(pattern="^[^:\0]{1,256}$")], SecretStr] = Field(default_factory=dict)
     """Account to argon2 hash of its password (`fanfold hash-password`)."""
+
+    @field_validator("agents")
+    @classmethod
+    def _hashed(cls, agents: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        for account, hashed in agents.items():
+            try:
+                extract_parameters(hashed.get_secret_value())
+            except InvalidHashError:
+                raise ValueError(f"{account}: no argon2 hash, as `fanfold hash-password` makes it") from None
+        return agents
 
 
 class ImCallbackRule(Part):
@@ -300,6 +312,8 @@ class ImApp(Part):
     """Accounts that may call the API."""
     profile_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
     """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""
+    sns_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
+    """Fields of friends of its own: KEY for each Tag_SNS_Custom_KEY."""
     callbacks_in: ImCallbacksIn = ImCallbacksIn()
     """Who may send callbacks to /callbacks/im, and how before-callbacks are answered."""
     callbacks_out: ImCallbacksOut | None = None

@@ -4,6 +4,7 @@ from channels.net import Net
 from config.settings import Settings
 from config.topics import EVENT_TYPES
 from gateway.chat import chat_system
+from gateway.contact_binding import contact_binding_system
 from gateway.dead_letters import dead_letters_system
 from gateway.deliveries import deliveries_system
 from gateway.endpoints import endpoints_system
@@ -30,6 +31,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         im_callbacks_system(settings.im, database),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),
+        contact_binding_system(settings.contact_binding, database),
         endpoints_system(settings.push, endpoints, deliveries),
         deliveries_system(settings.push, deliveries, endpoints),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
