@@ -14,6 +14,7 @@ from pymongo import ReturnDocument
 
 from schemas.cloudevents import to_millisecond
 from schemas.endpoint import Endpoint
+from schemas.errors import Refused
 from stores.collections import ENDPOINTS
 from stores.mongo import IDS_PER_FIND, Database, Document, translated
 from stores.vault import Vault
@@ -215,15 +216,20 @@ class Endpoints:
         return locked
 
     def _endpoint(self, document: Document) -> Endpoint:
+        try:
+            opened = self._opened(document)
+        except Refused as refused:
+            raise Refused(refused.reason, f"endpoint {document['_id']}: {refused}") from None
+        return msgspec.convert({**document, **opened, "id": document["_id"]}, Endpoint)
+
+    def _opened(self, document: Document) -> Document:
         now = datetime.now(UTC)
         url, options = document.get("url"), document.get("options")
-        opened = {
-            "id": document["_id"],
+        return {
             "url": self._vault.decrypt(url) if url else "",
             "options": msgspec.json.decode(self._vault.decrypt(options)) if options else {},
             "secrets": tuple(self._vault.decrypt(kept.value) for kept in _kept(document) if _good(kept, now)),
         }
-        return msgspec.convert({**document, **opened}, Endpoint)
 
 
 def rotated(kept: Iterable[Kept], encrypted: str, until: datetime, now: datetime) -> list[Kept]:

@@ -48,5 +48,5 @@ class Vault:
 
 def _no_key_fits() -> Refused:
     return Refused(
-        "not_configured", f"none of the keys in {SETTING} fits what an endpoint's secrets were encrypted with"
+        "not_configured", f"none of the keys in {SETTING} fits what is encrypted"
     )

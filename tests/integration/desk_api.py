@@ -30,7 +30,8 @@ from stores.vault import Vault
 TOKEN = "a-back-ends-token"
 KEY = Fernet.generate_key().decode()
 CONTRACTS = ("endpoints.yaml", "deliveries.yaml")
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+NOW = datetime(2096, 3, 1, 12, tzinfo=UTC)
+"""Far from now: what is older than a month is cleared away at any moment."""
 HOOK = {"owner": "user/7", "channel": "webhook", "url": "https://hooks.example.com/fanfold"}
 
 

@@ -32,6 +32,8 @@ class Received(msgspec.Struct):
     id: str
     body: Any
     at: float
+    raw: bytes
+    headers: dict[str, str]
 
 
 class Sink:
@@ -55,7 +57,8 @@ class Sink:
 
     async def take(self, request: web.Request) -> web.Response:
         loop = asyncio.get_running_loop()
-        received = Received(request.path, request.headers["webhook-id"], await request.json(), loop.time())
+        raw, headers = await request.read(), {name.lower(): value for name, value in request.headers.items()}
+        received = Received(request.path, headers["webhook-id"], await request.json(), loop.time(), raw, headers)
         self.received.append(received)
         answer = self.answer(received)
         if answer is None:

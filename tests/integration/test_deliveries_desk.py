@@ -93,13 +93,13 @@ async def test_attempts_are_shown_oldest_first_with_what_was_answered(desk: Inst
 
     assert (await api.get(f"/deliveries/{delivery_id}"))["attempts"] == [
         {
-            "at": "2026-03-01T12:00:00Z",
+            "at": "2096-03-01T12:00:00Z",
             "outcome": "retry",
             "seconds": 15.0,
             "status": None,
             "response": "no answer within 15 s",
         },
-        {"at": "2026-03-01T12:00:05Z", "outcome": "retry", "seconds": 0.5, "status": 503, "response": None},
+        {"at": "2096-03-01T12:00:05Z", "outcome": "retry", "seconds": 0.5, "status": 503, "response": None},
     ]
 
 
@@ -134,10 +134,10 @@ async def test_deliveries_are_listed_newest_first_by_every_filter_and_all_of_the
         ({"endpoint": "ep_2", "channel": "webhook"}, []),
         ({"endpoint": "ep_3"}, []),
         ({"kind": "detection.noticed"}, [b]),
-        ({"since": "2026-03-01T11:57:00Z"}, [e, d, c]),
-        ({"until": "2026-03-01T11:57:00Z"}, [b, a]),
-        ({"since": "2026-03-01T19:56:00+08:00", "until": "2026-03-01T11:58:00Z"}, [c, b]),
-        ({"since": "2026-03-01T11:58:00Z", "until": "2026-03-01T11:57:00Z"}, []),
+        ({"since": "2096-03-01T11:57:00Z"}, [e, d, c]),
+        ({"until": "2096-03-01T11:57:00Z"}, [b, a]),
+        ({"since": "2096-03-01T19:56:00+08:00", "until": "2096-03-01T11:58:00Z"}, [c, b]),
+        ({"since": "2096-03-01T11:58:00Z", "until": "2096-03-01T11:57:00Z"}, []),
         ({"recipient": "user/7", "state": "dead"}, [b]),
         ({"endpoint": "ep_1", "state": "parked", "recipient": "customer/77", "channel": "webhook"}, [d]),
     ):
@@ -313,10 +313,10 @@ async def test_a_delivery_that_there_is_not_is_not_found_by_any_operation(api: P
     [
         {"state": "alive"},
         {"since": "yesterday"},
-        {"since": "2026-03-01T12:00:00"},
+        {"since": "2096-03-01T12:00:00"},
         {"until": "999999d"},
         {"after": "dl_1"},
-        {"after": "2026-03-01T12:00:00Z~"},
+        {"after": "2096-03-01T12:00:00Z~"},
         {"limit": "501"},
         {"limit": "-1"},
         {"target": "ep_1"},

@@ -231,7 +231,7 @@ async def test_an_endpoint_is_disabled_with_a_reason_and_enabled_with_a_clean_sl
     path = f"/endpoints/{made['id']}"
     await desk.endpoints.mark_failing(made["id"], NOW)
     await desk.endpoints.mark_failing(made["id"], NOW + timedelta(days=1))
-    assert (await api.get(path))["failing_since"] == "2026-03-01T12:00:00Z"  # since the first
+    assert (await api.get(path))["failing_since"] == "2096-03-01T12:00:00Z"  # since the first
 
     disabled = (await api.told("POST", f"{path}/disable", {"reason": "moving house"})).body
     again = (await api.told("POST", f"{path}/disable")).body
@@ -479,7 +479,7 @@ BY_ID = [
     ("POST", "/test", None),
     ("POST", "/enable", None),
     ("POST", "/disable", None),
-    ("POST", "/recover", {"since": "2026-03-01T12:00:00Z"}),
+    ("POST", "/recover", {"since": "2096-03-01T12:00:00Z"}),
 ]
 
 
@@ -612,7 +612,7 @@ async def test_every_operation_answers_as_the_contract_says(api: PushApi, capsys
     await api.told("POST", f"{path}/test", status=202)
     await api.told("POST", f"{path}/disable", {"reason": "moving house"})
     await api.told("POST", f"{path}/enable")
-    await api.told("POST", f"{path}/recover", {"since": "2026-03-01T20:00:00+08:00"})
+    await api.told("POST", f"{path}/recover", {"since": "2096-03-01T20:00:00+08:00"})
     await api.told("DELETE", path, status=204)
 
     known = operations("/endpoints")

@@ -61,12 +61,10 @@ async def test_an_endpoint_is_registered_seen_changed_tested_and_deleted(
     listed = await fanfold("endpoints", "list", "--disabled")
     assert endpoint_id in listed.out
     assert "disabled: moving house" in listed.out
-    assert (await fanfold("endpoints", "enable", endpoint_id, "--json")).json["enabled"] is True
-
     deleted = await fanfold("endpoints", "delete", endpoint_id)
     assert (deleted.status, deleted.out) == (0, f"{endpoint_id} is deleted\n")
-    gone = await fanfold("endpoints", "show", endpoint_id)
-    assert (gone.status, gone.err) == (1, f"no endpoint {endpoint_id}\n")
+    enabled = await fanfold("endpoints", "enable", endpoint_id)
+    assert (enabled.status, enabled.err) == (1, f"no endpoint {endpoint_id}\n")
     for ended in (shown, rotated, listed):
         assert "hunter2" not in ended.out + ended.err
 
@@ -87,8 +85,12 @@ async def test_secrets_can_be_typed_in_and_keys_exchanged(fanfold: Fanfold, data
     [kept] = await Endpoints(database, vault(newer)).by_ids([endpoint_id])
     assert (kept.url, kept.secrets) == (typed.splitlines()[0], ("SEC-hunter2",))
     locked = await fanfold("endpoints", "show", endpoint_id)
-    assert locked.status == 1
-    assert "FANFOLD_PUSH__SECRETS_KEYS" in locked.err
+    assert (locked.status, locked.err) == (
+        1,
+        f"endpoint {endpoint_id}: none of the keys in FANFOLD_PUSH__SECRETS_KEYS fits what is encrypted\n",
+    )
+    deleted = await fanfold("endpoints", "delete", endpoint_id)  # which needs no key
+    assert deleted.status == 0
 
 
 def vault(key: str) -> Vault:
@@ -118,7 +120,7 @@ async def test_deliveries_are_listed_shown_tried_again_cancelled_and_recovered(
     place = table.out.partition("--after '")[2].partition("'")[0]
     rest = (await fanfold("deliveries", "list", "--endpoint", endpoint, "--after", place, "--json")).json
     assert {each["id"] for each in rest["deliveries"]} == {parked, dead, delivered}
-    [row] = (await fanfold("deliveries", "list", "--state", "dead", "--since", "2026-03-01T12:00:00Z", "--json")).json[
+    [row] = (await fanfold("deliveries", "list", "--state", "dead", "--since", "2096-03-01T12:00:00Z", "--json")).json[
         "deliveries"
     ]
     assert row["id"] == dead
@@ -135,6 +137,6 @@ async def test_deliveries_are_listed_shown_tried_again_cancelled_and_recovered(
     cancelled = (await fanfold("deliveries", "cancel", parked, "--json")).json
     assert [each["state"] for each in cancelled["deliveries"]] == ["cancelled"]
 
-    recovered = await fanfold("endpoints", "recover", endpoint, "--since", "2026-03-01T12:00:00Z")
+    recovered = await fanfold("endpoints", "recover", endpoint, "--since", "2096-03-01T12:00:00Z")
     assert (recovered.status, recovered.out) == (0, "1 deliveries stand in line again\n")
     assert [each["_id"] for each in await deliveries(database, state="parked")] == [dead]
