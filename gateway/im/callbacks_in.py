@@ -7,6 +7,7 @@ lacks to be folded is not refused: the IM server sends nothing twice for it, so 
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -22,16 +23,19 @@ from schemas.events import Event
 from schemas.im.apps import App
 from schemas.im.callbacks import (
     COMMAND,
+    FRIEND_ADD,
+    FRIEND_DELETE,
     PORTRAIT_SET,
     STATE_CHANGE,
     CallbackAnswer,
+    FriendPairs,
     PortraitChange,
     StateChange,
     is_before,
 )
 from schemas.im.profiles import trouble_of
 from schemas.refusals import REASONS
-from stores.im.callbacks import hear_profile
+from stores.im.callbacks import Decide, ended, hear_friends, hear_profile, made
 from stores.mongo import Database
 
 PATH = "/callbacks/im"
@@ -58,6 +62,8 @@ class Callbacks:
         self._takers: Mapping[str, tuple[type[msgspec.Struct], Callable[[Received, Any], Awaitable[Facts]]]] = {
             STATE_CHANGE: (StateChange, self._state_change),
             PORTRAIT_SET: (PortraitChange, self._portrait_set),
+            FRIEND_ADD: (FriendPairs, partial(self._friends, made)),
+            FRIEND_DELETE: (FriendPairs, partial(self._friends, ended)),
         }
 
     def authenticate(self, call: Call) -> None:
@@ -92,6 +98,11 @@ class Callbacks:
         custom = received.app.custom_tags
         good = {item.tag: item.value for item in body.profile_item if not trouble_of(item.tag, item.value, custom)}
         await hear_profile(self._database, received.app, body.from_account, good, received.at)
+        return (kept_fact(received),)
+
+    async def _friends(self, became: Decide, received: Received, body: FriendPairs) -> Facts:
+        pairs = [(pair.from_account, pair.to_account) for pair in body.pair_list]
+        await hear_friends(self._database, received.app, pairs, became, received.at)
         return (kept_fact(received),)
 
 

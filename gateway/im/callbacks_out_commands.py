@@ -9,9 +9,11 @@ message just sent, or without the messages just read. What other calls of the la
 milliseconds have changed is not in it.
 """
 
+import hashlib
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from ulid import ULID
@@ -22,6 +24,7 @@ from gateway.im.envelope import SomeFailed
 from gateway.im.frame import Caller, Command
 from gateway.system import Reply
 from schemas.errors import Refused
+from schemas.events import Event
 from schemas.im.bodies import Fields
 from schemas.im.callback_rules import DROP
 from schemas.im.callbacks import (
@@ -35,6 +38,7 @@ from schemas.im.callbacks import (
 )
 from schemas.im.codes import Failed
 from schemas.im.ids import key_of
+from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted
 
 Json = Mapping[str, Any]
 Handle = Callable[[Caller, Any], Awaitable[Reply]]
@@ -62,11 +66,15 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Called(msgspec.Struct, frozen=True):
-    """A call that went well: request and answer as they are written."""
+    """A call that went well: request and answer as they are written, and its facts."""
 
     caller: Caller
     request: Json
     answer: Json
+    facts: Sequence[Event]
+
+    def facts_of(self, kind: str) -> list[Event]:
+        return [fact for fact in self.facts if fact.type == kind]
 
     @property
     def app(self) -> str:
@@ -116,7 +124,7 @@ def _then(handle: Handle, callbacks: CallbacksOut, wanted: str, tell: Tell) -> H
             return reply
         # What the app made of a message is told; without that, what was sent.
         request = msgspec.to_builtins(body) if wanted == AFTER_SEND else caller.call.raw
-        told = await tell(Called(caller, request, _written(reply)))
+        told = await tell(Called(caller, request, _written(reply), reply.facts))
         events = [callbacks.after(caller, each.command, each.body, each.what, each.conversation) for each in told]
         return Reply(reply.data, (*reply.facts, *(event for some in events for event in some)))
 
@@ -231,43 +239,46 @@ async def _portrait_set(called: Called) -> Iterable[Told]:
         "EventTime": int(called.caller.at.timestamp() * 1000),
         "ProfileItem": called.request["ProfileItem"],
     }
-    return (_of_user(called, PORTRAIT_SET, user, body),)
+    # Such a call has no id of its own: each one is told.
+    whole = {"CallbackCommand": PORTRAIT_SET, **body}
+    return (Told(PORTRAIT_SET, whole, str(ULID()), key_of(called.app, user)),)
 
 
-async def _friend_add(called: Called) -> Iterable[Told]:
+async def _friends_added(called: Called) -> Iterable[Told]:
     """A pair for each direction. Those who are yet to confirm are no friends."""
-    user, request = called.request["From_Account"], called.request
-    both = request.get("AddType", "Add_Type_Both") == "Add_Type_Both"
-    pairs = [pair | {"Initiator_Account": user} for pair in _pairs(called, both)]
+    added = [msgspec.json.decode(fact.data, type=FriendAdded) for fact in called.facts_of(FRIEND_ADDED)]
+    pairs = [_pair(fact.account, fact.friend) | {"Initiator_Account": fact.initiator} for fact in added]
     body = {
         "PairList": pairs,
         "ClientCmd": "friend_add",
         "Admin_Account": called.caller.admin,
-        "ForceFlag": request.get("ForceAddFlags", 0),
+        "ForceFlag": int(any(fact.forced for fact in added)),
     }
-    return (_of_user(called, FRIEND_ADD, user, body),) if pairs else ()
+    return (_of_friends(called, FRIEND_ADD, FRIEND_ADDED, body),) if pairs else ()
 
 
-async def _friend_delete(called: Called) -> Iterable[Told]:
-    both = called.request.get("DeleteType") == "Delete_Type_Both"
-    pairs = _pairs(called, both)
-    return (_of_user(called, FRIEND_DELETE, called.request["From_Account"], {"PairList": pairs}),) if pairs else ()
+async def _friends_deleted(called: Called) -> Iterable[Told]:
+    deleted = [msgspec.json.decode(fact.data, type=FriendDeleted) for fact in called.facts_of(FRIEND_DELETED)]
+    pairs = [_pair(fact.account, fact.friend) for fact in deleted]
+    return (_of_friends(called, FRIEND_DELETE, FRIEND_DELETED, {"PairList": pairs}),) if pairs else ()
 
 
-def _pairs(called: Called, both: bool) -> list[dict[str, str]]:
-    user = called.request["From_Account"]
-    done = [item["To_Account"] for item in called.answer["ResultItem"] if item["ResultCode"] == 0]
-    there = [{"From_Account": user, "To_Account": friend} for friend in done]
-    return there + [{"From_Account": friend, "To_Account": user} for friend in done if both]
+def _pair(account: str, friend: str) -> dict[str, str]:
+    """`account` is the key, of which the user is a part (`schemas.im.ids`)."""
+    return {"From_Account": unquote(account.partition("/")[2]), "To_Account": friend}
 
 
-def _of_user(called: Called, command: str, user: str, body: Json) -> Told:
-    # Such a call has no id of its own: each one is told.
-    return Told(command, {"CallbackCommand": command, **body}, str(ULID()), key_of(called.app, user))
+def _of_friends(called: Called, command: str, kind: str, body: Json) -> Told:
+    # By the facts: a call that is repeated tells the same again, under the same ids.
+    what = hashlib.sha256("\n".join(fact.id for fact in called.facts_of(kind)).encode()).hexdigest()
+    whole = {"CallbackCommand": command, **body}
+    return Told(command, whole, what, key_of(called.app, called.request["From_Account"]))
 
 
 _TELLS: Mapping[str, tuple[str, Tell]] = {
     "imPortraitSet": (PORTRAIT_SET, _portrait_set),
-    "imFriendAdd": (FRIEND_ADD, _friend_add),
-    "imFriendDelete": (FRIEND_DELETE, _friend_delete),
+    "imFriendAdd": (FRIEND_ADD, _friends_added),
+    "imFriendDelete": (FRIEND_DELETE, _friends_deleted),
+    "imFriendDeleteAll": (FRIEND_DELETE, _friends_deleted),
+    "imBlackListAdd": (FRIEND_DELETE, _friends_deleted),
 }

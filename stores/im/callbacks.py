@@ -1,18 +1,24 @@
-"""What callbacks say of profiles, written in the call, each field ordered by the time of the event.
+"""What callbacks say of profiles and friends, written in the call.
 
 `heard.TAG` of an account is when a callback last said what the field is: one that comes
-late, or again, does not put an older value back.
+late, or again, does not put an older value back. Those about friends have no time: the
+last to come counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from pymongo import UpdateOne
 
+from handlers.im.relations import Friend, Relations
+from schemas.errors import StoreAway
 from schemas.im.apps import App
 from schemas.im.ids import key_of
 from stores.collections import IM_ACCOUNTS
-from stores.mongo import Database, translated
+from stores.im.accounts import existing
+from stores.im.relations import Wish, change
+from stores.mongo import IDS_PER_FIND, Database, translated
 
 
 async def hear_profile(
@@ -30,3 +36,38 @@ async def hear_profile(
     if writes:
         with translated():
             await database[IM_ACCOUNTS].bulk_write(writes, ordered=False)
+
+
+Decide = Callable[[Relations, str, datetime], object]
+
+
+def made(relations: Relations, other: str, at: datetime) -> None:
+    """Who is a friend already stays one as noted; who is blocked here becomes none."""
+    relations.befriend(other, Friend(added_at=at, source=""))
+
+
+def ended(relations: Relations, other: str, at: datetime) -> None:
+    relations.unfriend(other)
+
+
+async def hear_friends(
+    database: Database, app: App, pairs: Iterable[tuple[str, str]], became: Decide, at: datetime
+) -> None:
+    """Each pair is one direction: what became of the second on the list of the first. Only between accounts."""
+    pairs = [(user, other) for user, other in pairs if user != other]
+    known = await existing(database, app, {user for pair in pairs for user in pair})
+    lists: dict[str, list[str]] = {}
+    for user, other in pairs:
+        if user in known and other in known:
+            lists.setdefault(user, []).append(other)
+    for start in range(0, max(map(len, lists.values()), default=0), IDS_PER_FIND):
+        some = {user: others[start : start + IDS_PER_FIND] for user, others in lists.items()}
+        wishes = {user: Wish(others, partial(_all, others, became, at)) for user, others in some.items() if others}
+        done = await change(database, app.id, wishes, at)
+        if done.keys() != wishes.keys():
+            raise StoreAway("others went on changing the same lists")
+
+
+def _all(others: Sequence[str], became: Decide, at: datetime, relations: Relations) -> None:
+    for other in others:
+        became(relations, other, at)

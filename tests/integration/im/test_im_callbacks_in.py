@@ -183,6 +183,26 @@ async def test_a_profile_is_what_the_latest_callback_says_not_the_last_to_come(s
     assert answer["UserProfileItem"][0]["ProfileItem"][0]["Value"] == "newer"
 
 
+async def friends_of(im: ImApi, user: str, *others: str) -> list[str]:
+    body = {"From_Account": user, "To_Account": others, "CheckType": "CheckResult_Type_Both"}
+    return [item["Relation"] for item in (await im.ok("sns/friend_check", body))["InfoItem"]]
+
+
+async def test_friends_are_those_that_callbacks_say_on_the_lists_that_they_name(server: ImServer, im: ImApi) -> None:
+    await im.imported(user := a_user(), one := a_user(), two := a_user())
+    nobody = a_user("nobody")
+
+    def pairs(*named: tuple[str, str]) -> dict[str, Any]:
+        return {"PairList": [{"From_Account": a, "To_Account": b, "Initiator_Account": user} for a, b in named]}
+
+    added = {**pairs((user, one), (one, user), (user, two), (user, nobody), (user, user)), "ClientCmd": "friend_add"}
+    await server.ok("Sns.CallbackFriendAdd", {**added, "Admin_Account": "", "ForceFlag": 0})
+    assert await friends_of(im, user, one, two) == ["CheckResult_Type_BothWay", "CheckResult_Type_AWithB"]
+
+    await server.ok("Sns.CallbackFriendDelete", pairs((user, one)))
+    assert await friends_of(im, user, one, two) == ["CheckResult_Type_BWithA", "CheckResult_Type_AWithB"]
+
+
 @pytest.mark.parametrize(
     ("text", "answer"),
     [

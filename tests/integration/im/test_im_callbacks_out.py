@@ -100,3 +100,28 @@ async def test_what_the_app_does_not_take_is_sent_again_and_nothing_overtakes_it
 
     await eventually(all_there)
     assert levels() == [0, 0, 0, 1, 2]
+
+
+async def test_friends_are_told_a_pair_for_each_direction(im: ImApi, receiver: Receiver) -> None:
+    await im.imported(user := a_user("a/b%"), friend := a_user())
+    item = {"To_Account": friend, "AddSource": "AddSource_Type_Test"}
+
+    await im.ok("sns/friend_add", {"From_Account": user, "AddFriendItem": [item]})
+    await im.ok("sns/friend_delete", {"From_Account": user, "To_Account": [friend], "DeleteType": "Delete_Type_Both"})
+
+    async def of_both(command: str) -> Received:
+        async def found() -> Received | None:
+            for each in receiver.of(command):
+                if {pair["To_Account"] for pair in each.body["PairList"]} == {user, friend}:
+                    return each
+            return None
+
+        return await eventually(found)
+
+    added = await of_both(FRIEND_ADD)
+    judge(added)
+    assert sorted((pair["From_Account"], pair["Initiator_Account"]) for pair in added.body["PairList"]) == sorted(
+        [(user, user), (friend, user)]
+    )
+    judge(deleted := await of_both(FRIEND_DELETE))
+    assert receiver.received.index(added) < receiver.received.index(deleted)
