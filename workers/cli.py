@@ -216,6 +216,14 @@ def usersig(
 
 
 @app.command()
+def hash_password() -> None:
+    """Hash an agent's password for `contact_binding.agents`; it is typed, or comes by standard input."""
+    from workers.commands.passwords import hashed
+
+    typer.echo(hashed())
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Show the effective settings, check everything they point to, and say what to do about what is wrong."""
     from workers.commands.doctoring import report
