@@ -1,6 +1,7 @@
 """From a link to a blocked bot: everything at work, and telegram-test-api for Telegram's servers."""
 
 import itertools
+import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -107,7 +108,14 @@ async def test_a_block_that_nobody_told_of_is_found_out_by_a_push(
     settings: Settings, telegram: TelegramServer, customer: Customer, chat: int
 ) -> None:
     await bind(telegram, customer, chat)
+    bound_at = int(time.time())
     await telegram.blocks(chat, silently=True)
+
+    async def the_second_is_over() -> bool:
+        return time.time() >= bound_at + 1
+
+    # Telegram tells time in whole seconds: what is found out within that of the binding counts as before it.
+    await eventually(the_second_is_over)
     await publish(settings, a_push(of(customer)))
     await customer.has()
 
