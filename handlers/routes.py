@@ -23,6 +23,7 @@ from handlers.directory import (
 )
 from handlers.im.callbacks import fold_state, keep_callback
 from handlers.im.presence import end_presence
+from handlers.im.relations_facts import remember_relation
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
 from handlers.outcome import Route
@@ -49,6 +50,14 @@ from schemas.directory import (
 )
 from schemas.im.accounts import AccountDeleted, AccountKicked
 from schemas.im.callbacks import CallbackReceived, StateChanged
+from schemas.im.sns_facts import (
+    BlacklistAdded,
+    BlacklistDeleted,
+    FriendAdded,
+    FriendDeleted,
+    FriendGroupsChanged,
+    FriendRequested,
+)
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
 from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
@@ -79,6 +88,12 @@ ROUTES: dict[str, Route] = {
     "telegram.link-refused": Route(TelegramLinkRefused, answer_refused),
     "im.account.kicked": Route(AccountKicked, end_presence),
     "im.account.deleted": Route(AccountDeleted, end_presence),
+    "im.friend.added": Route(FriendAdded, remember_relation),
+    "im.friend.deleted": Route(FriendDeleted, remember_relation),
+    "im.friend.requested": Route(FriendRequested, remember_relation),
+    "im.blacklist.added": Route(BlacklistAdded, remember_relation),
+    "im.blacklist.deleted": Route(BlacklistDeleted, remember_relation),
+    "im.friend-group.changed": Route(FriendGroupsChanged, remember_relation),
     "im.state.changed": Route(StateChanged, fold_state),
     "im.callback.received": Route(CallbackReceived, keep_callback),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),

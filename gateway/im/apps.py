@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from config.settings import ImSettings
 from schemas.im.apps import App
 from schemas.im.profiles import CUSTOM
+from schemas.im.sns_fields import CUSTOM as SNS_CUSTOM
 
 
 def apps_of(settings: ImSettings) -> Mapping[str, App]:
@@ -15,6 +16,7 @@ def apps_of(settings: ImSettings) -> Mapping[str, App]:
             app.key.get_secret_value(),
             frozenset(app.admins),
             frozenset(CUSTOM + name for name in app.profile_custom),
+            frozenset(SNS_CUSTOM + name for name in app.sns_custom),
         )
         for app_id, app in settings.apps.items()
     }

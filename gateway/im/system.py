@@ -14,18 +14,21 @@ from gateway.im.frame import PREFIX, Command, Frame
 from gateway.im.online import online_commands
 from gateway.im.profiles import profile_commands
 from gateway.im.services import NONE
+from gateway.im.sns.commands import sns_commands
 from gateway.system import System
+from stores.im.relations_forget import forget_relations
 from stores.mongo import Database
 
-CONTRACTS = ("im.yaml", "im-accounts.yaml")
+CONTRACTS = ("im.yaml", "im-accounts.yaml", "im-sns.yaml")
 
 
 def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
     """The whole table, one line a module."""
     return (
-        *account_commands(database),
+        *account_commands(database, (forget_relations,)),
         *profile_commands(database),
         *online_commands(database),
+        *sns_commands(database),
         *addresses_commands(settings.server_addresses),
     )
 

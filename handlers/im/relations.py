@@ -118,6 +118,11 @@ class Relations:
     def edge(self, other: str) -> Edge:
         return self._edges.get(other, NOTHING)
 
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Whose edges are at hand."""
+        return tuple(self._edges)
+
     def befriend(self, other: str, friend: Friend) -> Trouble | None:
         """Put somebody on the list, at its end."""
         edge = self.edge(other)

@@ -11,6 +11,8 @@ class App(msgspec.Struct, frozen=True):
     admins: frozenset[str]
     custom_tags: frozenset[str] = frozenset()
     """Profile fields that the app made up, Tag_Profile_Custom_*."""
+    sns_tags: frozenset[str] = frozenset()
+    """Fields of friends that the app made up, Tag_SNS_Custom_*."""
 
     def __repr__(self) -> str:
         """Without the key."""

@@ -61,6 +61,8 @@ class Done(msgspec.Struct, Generic[T], frozen=True):
     result: T
     head: Head
     edges: Mapping[str, Edge]
+    groups_changed: bool
+    """Whether there are other groups than before."""
 
 
 async def change(
@@ -98,6 +100,12 @@ async def change_one(
     return (await change(database, app, {user: wish}, at, tells=tells)).get(user)
 
 
+async def consider(database: Database, app: str, user: str, wish: Wish[T], at: datetime) -> T:
+    """What would result, as things stand. Nothing is written."""
+    opened = await _open(database, app, {user: wish})
+    return wish.decide(Relations(*opened[user], at))
+
+
 async def head_of(database: Database, app: str, user: str) -> Head:
     """A user's head, after every change that it counts has reached the edges."""
     (head,) = (await _heads(database, app, [user])).values()
@@ -111,8 +119,9 @@ def _decided(
     result = wish.decide(relations)
     change = relations.close()
     if change is None:
-        return Done(result, head, edges), None
-    return Done(result, change.head, {**edges, **change.edges}), change
+        return Done(result, head, edges, groups_changed=False), None
+    groups_changed = [group.name for group in head.groups] != [group.name for group in change.head.groups]
+    return Done(result, change.head, {**edges, **change.edges}, groups_changed), change
 
 
 async def _open(

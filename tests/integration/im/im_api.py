@@ -27,7 +27,7 @@ ADMIN = "administrator"
 
 IM = {
     "apps": {
-        APP: {"key": KEY, "admins": [ADMIN, "root"], "profile_custom": ["Test", "Level"]},
+        APP: {"key": KEY, "admins": [ADMIN, "root"], "profile_custom": ["Test", "Level"], "sns_custom": ["Test"]},
         OTHER_APP: {"key": OTHER_KEY, "admins": [ADMIN]},
     },
     "calls_per_second": 0,

@@ -1,0 +1,1 @@
+"""sns: friends, blacklists and friend groups, written in the call and read at once."""
