@@ -18,7 +18,10 @@ from schemas.im.ids import key_of
 from stores.collections import IM_ACCOUNTS
 from stores.im.accounts import existing
 from stores.im.relations import Wish, change
-from stores.mongo import IDS_PER_FIND, Database, translated
+from stores.mongo import Database, translated
+
+PAIRS_AT_ONCE = 100
+"""The most that `change` takes."""
 
 
 async def hear_profile(
@@ -54,15 +57,14 @@ async def hear_friends(
     database: Database, app: App, pairs: Iterable[tuple[str, str]], became: Decide, at: datetime
 ) -> None:
     """Each pair is one direction: what became of the second on the list of the first. Only between accounts."""
-    pairs = [(user, other) for user, other in pairs if user != other]
-    known = await existing(database, app, {user for pair in pairs for user in pair})
-    lists: dict[str, list[str]] = {}
-    for user, other in pairs:
-        if user in known and other in known:
+    named = list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
+    known = await existing(database, app, {user for pair in named for user in pair})
+    good = [pair for pair in named if known.issuperset(pair)]
+    for start in range(0, len(good), PAIRS_AT_ONCE):
+        lists: dict[str, list[str]] = {}
+        for user, other in good[start : start + PAIRS_AT_ONCE]:
             lists.setdefault(user, []).append(other)
-    for start in range(0, max(map(len, lists.values()), default=0), IDS_PER_FIND):
-        some = {user: others[start : start + IDS_PER_FIND] for user, others in lists.items()}
-        wishes = {user: Wish(others, partial(_all, others, became, at)) for user, others in some.items() if others}
+        wishes = {user: Wish(others, partial(_all, others, became, at)) for user, others in lists.items()}
         done = await change(database, app.id, wishes, at)
         if done.keys() != wishes.keys():
             raise StoreAway("others went on changing the same lists")
