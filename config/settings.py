@@ -314,8 +314,6 @@ class ImApp(Part):
     """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""
     sns_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
     """Fields of friends of its own: KEY for each Tag_SNS_Custom_KEY."""
-    sns_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
-    """Fields of friends of its own: KEY for each Tag_SNS_Custom_KEY."""
     callbacks_in: ImCallbacksIn = ImCallbacksIn()
     """Who may send callbacks to /callbacks/im, and how before-callbacks are answered."""
     callbacks_out: ImCallbacksOut | None = None
