@@ -1,0 +1,98 @@
+"""Callbacks out, without a network: where they go, what an answer means, what the settings refuse."""
+
+import hashlib
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
+from channels.channel import Came, Message, Target
+from channels.net import open_net
+from channels.registry import ways
+from channels.ways.im_callback import callback_url
+from config.settings import ImCallbacksOut, Settings
+from gateway.im.callbacks_out import Verdict, _obeyed
+from schemas.delivery import lane_of
+from schemas.im.callbacks import AFTER_SEND, BEFORE_SEND
+from schemas.im.codes import Failed
+
+
+def an_out(url: str = "https://example.com/im?key=k%20k", **fields: Any) -> ImCallbacksOut:
+    return ImCallbacksOut.model_validate({"url": url, "commands": [AFTER_SEND], **fields})
+
+
+def test_the_query_is_added_to_what_the_url_has() -> None:
+    url = callback_url(an_out(), "1", AFTER_SEND, "192.0.2.1", "RESTAPI", 0.0)
+
+    assert dict(url.query) == {
+        "key": "k k",
+        "SdkAppid": "1",
+        "CallbackCommand": AFTER_SEND,
+        "contenttype": "json",
+        "ClientIP": "192.0.2.1",
+        "OptPlatform": "RESTAPI",
+    }
+    assert (url.host, url.path) == ("example.com", "/im")
+
+
+@given(token=st.text(min_size=1), now=st.floats(min_value=0, max_value=2**33))
+def test_a_receiver_can_check_the_signature(token: str, now: float) -> None:
+    out = an_out(token=SecretStr(token))
+
+    query = callback_url(out, "1", AFTER_SEND, "", "RESTAPI", now).query
+
+    assert query["RequestTime"] == str(int(now))
+    signed = (token + query["RequestTime"]).encode("utf-8", "surrogatepass")
+    assert query["Sign"] == hashlib.sha256(signed).hexdigest()
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com", "example.com/secret-path", "https://", ""])
+def test_a_url_that_callbacks_cannot_go_to_is_refused_without_being_shown(url: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        an_out(url)
+
+    # As mistakes in the settings are shown (`workers.commands.mistakes`): by message.
+    assert "secret-path" not in str([details["msg"] for details in caught.value.errors()])
+
+
+async def test_an_app_without_a_url_is_given_up_at_once() -> None:
+    settings = Settings()
+    async with open_net(settings.push) as net, ways()["im_callback"].open(settings, net) as channel:
+        message = msgspec.convert(
+            {
+                "id": "dl_1",
+                "kind": AFTER_SEND,
+                "title": None,
+                "body": "{}",
+                "fields": {},
+                "urgency": "normal",
+                "language": "en",
+                "recipient": "endpoint/im_callback:1",
+                "at": "2026-01-02T03:04:05Z",
+            },
+            Message,
+        )
+        receipt = await channel.send(message, Target(address="1"))
+
+    assert receipt.came == Came.REFUSED
+
+
+def test_the_lane_of_an_app_is_found_again_from_its_name() -> None:
+    # As the dispatcher does with a lane that it finds in the store.
+    assert lane_of("im_callback", "1400000001").partition("/")[2] == "1400000001"
+
+
+@pytest.mark.parametrize(("code", "sender_gets"), [(1, 20006), (120001, 120001), (130000, 130000)])
+def test_a_denial_reaches_the_sender(code: int, sender_gets: int) -> None:
+    with pytest.raises(Failed) as failed:
+        _obeyed(BEFORE_SEND, Verdict(error_code=code))
+
+    assert failed.value.code == sender_gets
+
+
+@pytest.mark.parametrize("code", [3, -1, 120000, 130001, 10100, 38000])
+def test_a_code_that_means_nothing_here_lets_the_message_go_unchanged(code: int) -> None:
+    assert _obeyed(BEFORE_SEND, Verdict(error_code=code, cloud_custom_data="x")) == Verdict()
