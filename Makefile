@@ -1,4 +1,5 @@
-# `make demo` and `make test` need nothing installed but Python 3.11 or later.
+# `make demo` and `make test` need nothing installed but Python 3.11 or later. Tests that need Node.js
+# (Telegram's servers, played by an npm package) are skipped without it, and fail where CI is set.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
