@@ -36,7 +36,7 @@ class Rule(msgspec.Struct, frozen=True):
     info: str
     replacement: str
 
-    def fits(self, asker: str, texts: Iterable[str]) -> bool:
+    def fits(self, asker: str, texts: Iterable[bytes]) -> bool:
         if self.accounts and asker not in self.accounts:
             return False
         return self.pattern is None or any(self.pattern.search(text) for text in texts)
@@ -65,7 +65,7 @@ def decide(rules: Sequence[Rule], command: str, body: Body) -> CallbackAnswer:
     message = body.get("MsgBody")
     now, replaced = message, False
     for rule in rules:
-        if not rule.fits(_asker(body), (*_said(now), *_strings((body.get("Name"),)))):
+        if not rule.fits(_asker(body), (*_said(now), *_texts((body.get("Name"),)))):
             continue
         if rule.action != "replace":
             return _verdict(rule, command, now if replaced else UNSET)
@@ -91,7 +91,7 @@ def _decide_friends(rules: Sequence[Rule], command: str, body: Body) -> Callback
 
 def _decide_friend(rules: Sequence[Rule], command: str, asker: str, item: Body) -> FriendDecision:
     to_account = str(item.get("To_Account", ""))
-    texts = tuple(_strings((item.get("AddWording"), item.get("Remark"))))
+    texts = tuple(_texts((item.get("AddWording"), item.get("Remark"))))
     for rule in rules:
         if rule.fits(asker, texts):
             if rule.action == "allow":
@@ -112,22 +112,25 @@ def _contents(message: Any) -> Iterable[dict[str, Any]]:
             yield content
 
 
-def _said(message: Any) -> Iterable[str]:
-    return _strings(content.get(name) for content in _contents(message) for name in SAID)
+def _said(message: Any) -> Iterable[bytes]:
+    return _texts(content.get(name) for content in _contents(message) for name in SAID)
 
 
-def _strings(values: Iterable[Any]) -> Iterable[str]:
-    # A lone surrogate, which JSON can escape, has no UTF-8 for RE2 to read.
-    return (value.encode("utf-8", "replace").decode() for value in values if isinstance(value, str))
+def _texts(values: Iterable[Any]) -> Iterable[bytes]:
+    """As RE2 reads them: of a str it would first work out where each character is."""
+    return (value.encode() for value in values if isinstance(value, str))
 
 
 def _replaced(message: Any, rule: Rule) -> Any:
     """The same message with other words; the one that came stays as it is."""
+    # A function, for in a replacement that is a text RE2 would look for groups.
+    replacement = rule.replacement.encode()
 
     def words(value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        return rule.pattern.sub(lambda _: rule.replacement, value.encode("utf-8", "replace").decode())
+        changed: bytes = rule.pattern.sub(lambda _: replacement, value.encode())
+        return changed.decode()
 
     def element(old: Any) -> Any:
         if not (isinstance(old, dict) and isinstance(content := old.get("MsgContent"), dict)):
