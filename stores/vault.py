@@ -47,6 +47,4 @@ class Vault:
 
 
 def _no_key_fits() -> Refused:
-    return Refused(
-        "not_configured", f"none of the keys in {SETTING} fits what is encrypted"
-    )
+    return Refused("not_configured", f"none of the keys in {SETTING} fits what is encrypted")

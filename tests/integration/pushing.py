@@ -12,13 +12,13 @@ import msgspec
 from aiohttp import web
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
-from stores.endpoints import Endpoints
-from stores.vault import Vault
 
 from config.settings import Settings
 from schemas.endpoint import Endpoint
 from schemas.events import Event
+from stores.endpoints import Endpoints
 from stores.mongo import Database
+from stores.vault import Vault
 from tests.integration.chat_api import an_event
 from workers.dispatcher import run_dispatcher
 from workers.health import Health
