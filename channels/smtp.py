@@ -201,5 +201,5 @@ def judge(step: Step, code: int, text: str) -> Came:
 def _tls(settings: SmtpSettings) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if settings.ca_file is not None:
-        context.load_verify_locations(settings.ca_file)
+        context.load_verify_locations(cadata=settings.ca_file.read_text())
     return context

@@ -8,13 +8,16 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 
 import msgspec
 from aiokafka.errors import KafkaError
 from pymongo.errors import OperationFailure
 
 from config.settings import KafkaSettings, Settings
+from config.templates import load_templates
 from config.topics import TOPICS, Topic
+from handlers.rendering import Templates
 from schemas.errors import BrokerAway, StoreAway
 from stores.collections import missing_indexes
 from stores.dead_letters import DeadLetters, State
@@ -61,7 +64,7 @@ def wrong(subject: str, text: str, remedy: str) -> Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which they are best dealt with."""
     broker, store = await asyncio.gather(examine_broker(settings.kafka), examine_store(settings))
-    return [*examine_settings(settings), *broker, *store]
+    return [*examine_settings(settings), examine_templates(settings.push.templates), *broker, *store]
 
 
 def examine_settings(settings: Settings) -> list[Finding]:
@@ -79,6 +82,16 @@ def examine_settings(settings: Settings) -> list[Finding]:
         if not value
     ]
     return notes or [ok("settings", "all keys and tokens are set")]
+
+
+def examine_templates(folder: Path | None) -> Finding:
+    """Whether a router would start with them."""
+    try:
+        texts = load_templates(folder)
+        Templates(texts)
+    except (ValueError, OSError) as error:
+        return wrong("templates", str(error), "mend the files that FANFOLD_PUSH__TEMPLATES leads to")
+    return ok("templates", f"{len(texts)} texts for pushes")
 
 
 async def examine_broker(kafka: KafkaSettings) -> list[Finding]:

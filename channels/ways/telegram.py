@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 
 from channels.channel import Came, Channel, Message, Receipt, Target, Way
+from channels.http import check_http_url
 from channels.net import Net, new_session
 from channels.telegram_api import TelegramApi
 from channels.telegram_text import parts_of
@@ -63,6 +64,10 @@ async def open_telegram(settings: Settings, net: Net) -> AsyncIterator[Channel]:
     if telegram.bot_token is None:
         yield NotSetUp("FANFOLD_TELEGRAM__BOT_TOKEN")
         return
+    try:
+        check_http_url(telegram.api_url)
+    except ValueError as error:
+        raise ValueError(f"telegram.api_url: {error}") from None
     async with new_session(aiohttp.TCPConnector(limit=0), net.timeout_seconds) as session:
         api = TelegramApi(
             Net(session, (), net.timeout_seconds),

@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from channels.channel import Came
-from channels.smtp import Step, judge
-from config.settings import Settings
+from channels.smtp import MailServer, Step, judge
+from config.settings import Settings, SmtpSettings
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,8 @@ def test_a_sender_that_is_no_address_is_no_setting(sender: str) -> None:
 @pytest.mark.parametrize("sender", ["fanfold@localhost", "Fanfold <fanfold@example.org>"])
 def test_a_sender_is_an_address_with_or_without_a_name(sender: str) -> None:
     assert Settings.model_validate({"smtp": {"sender": sender}}).smtp.sender == sender
+
+
+def test_a_file_of_certificates_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=r"nowhere\.pem"):
+        MailServer(SmtpSettings(host="mail.test", ca_file=tmp_path / "nowhere.pem"), 1.0)

@@ -1,13 +1,14 @@
 """What the doctor makes of what it sees."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from config.settings import KafkaSettings, Settings
 from config.topics import TOPICS
 from streams.topic_ids import TopicFound
-from workers.doctor import Verdict, examine_clock, examine_settings, examine_topics
+from workers.doctor import Verdict, examine_clock, examine_settings, examine_templates, examine_topics
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -60,3 +61,14 @@ def test_each_key_that_is_not_set_is_noted_with_what_it_closes() -> None:
         "set FANFOLD_OPERATORS__TOKENS",
     ]
     assert {finding.verdict for finding in findings} == {Verdict.NOTE}
+
+
+def test_templates_that_would_keep_a_router_from_starting_are_named(tmp_path: Path) -> None:
+    sound = examine_templates(None)
+    (tmp_path / "order.paid.en.toml").write_text('title = "{{ order"')
+    broken = examine_templates(tmp_path)
+    missing = examine_templates(tmp_path / "nowhere")
+
+    assert (sound.verdict, broken.verdict, missing.verdict) == (Verdict.OK, Verdict.WRONG, Verdict.WRONG)
+    assert "order.paid.en" in broken.text
+    assert "nowhere" in missing.text
