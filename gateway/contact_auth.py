@@ -69,10 +69,11 @@ def verify(hashed: str, password: bytes) -> bool:
 class Tries:
     """How often somebody was wrong lately: a bucket of `most` that empties evenly over `seconds`."""
 
-    def __init__(self, most: int, seconds: float, clock: Callable[[], float]) -> None:
+    def __init__(self, most: int, seconds: float, clock: Callable[[], float], remembered: int = ADDRESSES) -> None:
         self._most = most
         self._seconds_each = seconds / most
         self._clock = clock
+        self._remembered = remembered
         self._empty_at: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def take(self, who: tuple[str, str]) -> bool:
@@ -83,7 +84,7 @@ class Tries:
             return False
         self._empty_at[who] = empty_at
         self._empty_at.move_to_end(who)
-        if len(self._empty_at) > ADDRESSES:
+        if len(self._empty_at) > self._remembered:
             self._empty_at.popitem(last=False)
         return True
 
