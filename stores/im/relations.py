@@ -2,7 +2,7 @@
 
 Two collections. `im_relations`: one document for what one user has noted of another,
 `{_id: APP/BY/OF, version, app, by, of, friend, blocked, told}`, an *edge*. `im_relation_heads`:
-one small document a user, `{_id: APP/USER, version, head, work}`, with counts, sequences and groups.
+one small document a user, `{_id: APP/USER, head, work}`, with counts, sequences and groups.
 `handlers.im.relations` says what stands in them.
 
 **One user's change is whole or not at all**, though it concerns the head and up to some hundred edges. It is
@@ -168,9 +168,9 @@ async def _commit(database: Database, app: str, changes: Mapping[str, Change], a
 
 def _swap(document: Document) -> UpdateOne:
     """Set a head, if it has still the version before. Where it has not, the upsert meets a duplicate key."""
-    before = document["version"] - 1
+    before = document["head"]["version"] - 1
     fields = {name: value for name, value in document.items() if name != "_id"}
-    matching = {"_id": document["_id"], "version": before or {"$exists": False}}
+    matching = {"_id": document["_id"], "head.version": before or {"$exists": False}}
     return UpdateOne(matching, {"$set": fields}, upsert=True)
 
 
@@ -180,7 +180,7 @@ async def _finish(database: Database, documents: Sequence[Document]) -> None:
     late = await _bulk(database, IM_RELATIONS, [_replace(edge, upsert=True) for edge in work])
     # Another's insert came between: if that one was the older, it is there to be replaced now.
     await _bulk(database, IM_RELATIONS, [_replace(work[index], upsert=False) for index in late])
-    ended = [{"_id": document["_id"], "version": document["version"]} for document in documents]
+    ended = [{"_id": document["_id"], "head.version": document["head"]["version"]} for document in documents]
     await _bulk(database, IM_RELATION_HEADS, [UpdateOne(matching, {"$unset": {"work": ""}}) for matching in ended])
 
 
@@ -204,7 +204,7 @@ async def _bulk(database: Database, collection: str, writes: Sequence[UpdateOne 
 def _head_document(app: str, user: str, change: Change, at: datetime) -> Document:
     version = change.head.version
     work = [_edge_document(app, user, other, edge, version, at) for other, edge in change.edges.items()]
-    document: Document = {"_id": key_of(app, user), "version": version, "head": _builtins(change.head)}
+    document: Document = {"_id": key_of(app, user), "head": _builtins(change.head)}
     return {**document, "work": work} if work else document
 
 
