@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from schemas.catalogue import EventType
-from schemas.numbers import NO_NUL, Key, Text
+from schemas.numbers import NO_NUL, Int64, Key, Text
 
 MAX_CONTACT_ID = 2**63 - 1
 
@@ -123,7 +123,7 @@ class ContactBound(msgspec.Struct, frozen=True, kw_only=True):
     app_id: AppId = ""
     agent: Key
     """Account of the agent who said so."""
-    seq: int
+    seq: Int64
     """Counts the changes of what one contact has in one system: the greater is the later."""
 
 
@@ -133,7 +133,7 @@ class ContactUnbound(msgspec.Struct, frozen=True, kw_only=True):
     contact_id: ContactId
     account_source: AccountSource
     agent: Key
-    seq: int
+    seq: Int64
 
 
 EVENT_TYPES = (

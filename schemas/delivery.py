@@ -4,13 +4,14 @@ import hashlib
 from base64 import b32encode
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from schemas.catalogue import EventType
-from schemas.numbers import Key, LongText, Text, check_free_form
+from schemas.numbers import NO_NUL, Key, LongText, Text, check_free_form
 from schemas.push import Language, Recipient, Urgency
+from schemas.times import Instant, check_instants
 
 
 class State(StrEnum):
@@ -29,18 +30,22 @@ class State(StrEnum):
 OPEN = (State.WAITING, State.PARKED)
 
 
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=2_048, pattern=NO_NUL)]
+"""Made of several keys."""
+
+
 class DeliveryPlanned(msgspec.Struct, frozen=True, kw_only=True):
     """One push is to go out by one channel to one target."""
 
     id: Key
     """Made by `delivery_id`: the same for every repeat, and what a receiver knows repeats by."""
-    lane: str
+    lane: Name
     """What shares limits, order and outages; see `lane_of`."""
-    push: str
+    push: Name
     """Identity of the event that asked for it."""
     recipient: Recipient
     channel: Key
-    target: str
+    target: Name
     """Endpoint id, chat id or address."""
     kind: Key
     urgency: Urgency = "normal"
@@ -48,15 +53,16 @@ class DeliveryPlanned(msgspec.Struct, frozen=True, kw_only=True):
     body: LongText | None = None
     fields: dict[str, Any] = msgspec.field(default_factory=dict)
     language: Language = "en"
-    mention: str | None = None
+    mention: Name | None = None
     """Whom to address within the target: a contact's id in the system behind it."""
-    requested_at: datetime
-    not_before: datetime | None = None
-    ordered_by: str | None = None
-    digest: str | None = None
+    requested_at: Instant
+    not_before: Instant | None = None
+    ordered_by: Name | None = None
+    digest: Name | None = None
     """Deliveries of one digest leave as one message when its window ends (`not_before`)."""
 
     def __post_init__(self) -> None:
+        check_instants(self)
         check_free_form(self.fields, "$.fields")
 
 

@@ -1,20 +1,20 @@
 """Inboxes: what was pushed to somebody, and how much of it is unread."""
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from schemas.catalogue import EventType
-from schemas.numbers import Key, LongText, Text, check_free_form
+from schemas.numbers import NO_NUL, Key, LongText, Text, check_free_form
 from schemas.push import Recipient, Urgency
+from schemas.times import Instant, Timed
 
 
 class InboxEntered(msgspec.Struct, frozen=True, kw_only=True):
     """A push landed in its recipient's inbox; unread until read."""
 
     recipient: Recipient
-    push: str
+    push: Annotated[str, msgspec.Meta(max_length=2_048, pattern=NO_NUL)]
     """Identity of the event that asked for it."""
     kind: Key
     urgency: Urgency = "normal"
@@ -26,16 +26,12 @@ class InboxEntered(msgspec.Struct, frozen=True, kw_only=True):
         check_free_form(self.fields, "$.fields")
 
 
-class InboxRead(msgspec.Struct, frozen=True, kw_only=True):
+class InboxRead(Timed, frozen=True, kw_only=True):
     """Everything in the inbox that was there up to an instant is read."""
 
     recipient: Recipient
-    up_to: datetime
+    up_to: Instant
     """By the time of the pushes."""
-
-    def __post_init__(self) -> None:
-        if self.up_to.tzinfo is None:
-            raise ValueError("up_to has a time zone")
 
 
 EVENT_TYPES = (

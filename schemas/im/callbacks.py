@@ -12,7 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from schemas.catalogue import EventType
 from schemas.im.bodies import Fields, Request
-from schemas.numbers import Key, Text
+from schemas.numbers import NO_NUL, Key, Text
 from schemas.times import LATEST
 
 BEFORE_SEND = "C2C.CallbackBeforeSendMsg"
@@ -124,7 +124,7 @@ class StateChanged(msgspec.Struct, frozen=True, kw_only=True):
     """Platforms on which a device was thrown out by this login."""
 
 
-Json = Annotated[str, msgspec.Meta(max_length=2_000_000)]
+Json = Annotated[str, msgspec.Meta(max_length=2_000_000, pattern=NO_NUL)]
 
 
 class CallbackReceived(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

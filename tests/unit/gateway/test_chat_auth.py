@@ -40,7 +40,7 @@ def a_call(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Call:
-    return Call("POST", "/", query or {}, headers or {}, b"", NOW, "trace", "", raw or {})
+    return Call("POST", "/", query or {}, headers or {}, b"", NOW, "trace", "", raw=raw or {})
 
 
 def a_body(**fields: Any) -> dict[str, Any]:
