@@ -62,11 +62,14 @@ class Friends:
         outcomes: dict[str, Trouble | None] = {}
         for some in portions(reversed(items.values())):
             outcomes |= {item.to_account: _stranger(user, item.to_account, known) for item in some}
-            good = {item.to_account: item for item in some if outcomes[item.to_account] is None}
+            possible = {item.to_account: item for item in some if outcomes[item.to_account] is None}
+            outcomes |= dict.fromkeys(await self._blocking(caller, user, possible), ON_OTHERS_BLACKLIST)
+            good = {other: item for other, item in possible.items() if outcomes[other] is None}
             wish = Wish([*good], partial(_import_all, good, caller))
             done = await change_one(self._database, caller.app.id, user, wish, caller.at, tells=False)
             outcomes |= done.result if done else dict.fromkeys(good, CONFLICT)
-            outcomes |= dict.fromkeys(await self._blocked_meanwhile(caller, user, good), ON_OTHERS_BLACKLIST)
+            # Again, for whoever has blocked the user meanwhile.
+            outcomes |= dict.fromkeys(await self._blocking(caller, user, possible), ON_OTHERS_BLACKLIST)
         return Reply(results("FriendImport", outcomes))
 
     async def update(self, caller: Caller, body: FriendUpdate) -> Reply:
@@ -126,13 +129,13 @@ class Friends:
         pairs = await edges_between(self._database, app, user, others)
         return deleted, busy, tuple(facts_of(caller, user, pairs, FRIEND_DELETED))
 
-    async def _blocked_meanwhile(self, caller: Caller, user: str, others: Mapping[str, object]) -> list[str]:
-        """Friends on the user's list who have the user on their blacklist: they are taken off."""
+    async def _blocking(self, caller: Caller, user: str, others: Mapping[str, object]) -> list[str]:
+        """Those who have blocked the user, and are not blocked themselves. None of them stays on the user's list."""
         pairs = await edges_between(self._database, caller.app.id, user, others)
-        blocked = [other for other, (own, theirs) in pairs.items() if own.friend and theirs.blocked]
-        if blocked:
-            await change_one(self._database, caller.app.id, user, unfriending(blocked), caller.at, tells=False)
-        return blocked
+        friends = [other for other, (own, theirs) in pairs.items() if own.friend and theirs.blocked]
+        if friends:
+            await change_one(self._database, caller.app.id, user, unfriending(friends), caller.at, tells=False)
+        return [other for other, (own, theirs) in pairs.items() if theirs.blocked and not own.blocked]
 
 
 def _stranger(user: str, other: str, known: Mapping[str, object]) -> Trouble | None:
