@@ -4,8 +4,7 @@ Identity, then fence (the third rule, order, is the folder's: batches of one
 partition come here one after another). Only single-document atomicity is used.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
@@ -79,11 +78,11 @@ async def _mark(store: Store, fence: str, collection: str, documents: Sequence[P
     A store does not say which of its updates a fence refused, so the fences are read again.
     """
     while documents:
-        there = await store.values(collection, [doc.key for doc in documents], ["origin"])
+        origins = await store.origins(collection, [doc.key for doc in documents])
         marks = [
             mark
             for doc in documents
-            if doc.key in there and (mark := doc.after(_came_at(there[doc.key], fence))) is not None
+            if doc.key in origins and (mark := doc.after(_came_at(origins[doc.key], fence))) is not None
         ]
         if not marks:
             return
@@ -94,10 +93,9 @@ async def _mark(store: Store, fence: str, collection: str, documents: Sequence[P
         documents = [rest for mark in marks if (rest := mark.after(fences.get(mark.key, -1))) is not None]
 
 
-def _came_at(fact: Mapping[str, Any], fence: str) -> int:
+def _came_at(origin: Origin, fence: str) -> int:
     """Its offset in this log, where later facts may be there already; -1 for one from elsewhere."""
-    origin = fact.get("origin", {})
-    return origin["offset"] if origin.get("fence") == fence else -1
+    return origin.offset if origin.fence == fence else -1
 
 
 async def _fold(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> int:

@@ -52,7 +52,11 @@ CODEC: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC, type_reg
 
 
 class MongoStore:
-    """The operations of `stores.store.Store` on a MongoDB database."""
+    """The operations of `stores.store.Store` on a MongoDB database.
+
+    What must never be undone is read by the majority. What must not miss anything
+    acknowledged is not: a new primary has it, but may not know yet that the majority has.
+    """
 
     def __init__(self, database: Database, parallel_writes: int) -> None:
         # Only the primary has all that was acknowledged.
@@ -77,8 +81,7 @@ class MongoStore:
             return {}
         ids = [facts[index].id for index in duplicates]
         # By the majority: a fact that a failover could take back must not pass for stored.
-        stored = [document async for document in self._found(collection, ids, ["origin"], "majority")]
-        origins = {document["_id"]: Origin(**document["origin"]) for document in stored}
+        origins = await self._origins(collection, ids, "majority")
         if len(origins) < len(ids):
             # Expired meanwhile, or a new primary does not know yet what the majority has. Never to be taken for fresh.
             raise StoreAway(f"{collection}: {len(ids) - len(origins)} facts were there and are not found")
@@ -94,18 +97,23 @@ class MongoStore:
         await self._bulk(collection, [UpdateOne(fence_filter(update), to_operators(update)) for update in updates])
 
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
-        # By the majority: what a failover could take back must not pass for folded.
-        found = [document async for document in self._found(collection, keys, [f"fence.{fence}"], "majority")]
+        found = await self._found(collection, keys, [f"fence.{fence}"], "majority")
         return {document["_id"]: document["fence"][fence] for document in found if fence in document.get("fence", {})}
 
     async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, Document]:
         return {
             document["_id"]: {path: value for path in fields if (value := _at(document, path)) is not None}
-            async for document in self._found(collection, keys, fields, "local")
+            for document in await self._found(collection, keys, fields, "majority")
         }
 
+    async def origins(self, collection: str, ids: Sequence[str]) -> dict[str, Origin]:
+        return await self._origins(collection, ids, "local")
+
+    async def _origins(self, collection: str, ids: Sequence[str], concern: str) -> dict[str, Origin]:
+        found = await self._found(collection, ids, ["origin"], concern)
+        return {document["_id"]: Origin(**document["origin"]) for document in found}
+
     async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
-        # Not by the majority: a new primary has all that was acknowledged, but may not know yet that the majority has.
         facts = self._database.get_collection(collection, read_concern=ReadConcern("local"))
 
         async def count(counted: Counted) -> int:
@@ -116,17 +124,16 @@ class MongoStore:
         with translated():
             return await asyncio.gather(*(count(counted) for counted in asked))
 
-    async def _found(
-        self, collection: str, ids: Sequence[str], fields: Sequence[str], concern: str
-    ) -> AsyncIterator[Document]:
+    async def _found(self, collection: str, ids: Sequence[str], fields: Sequence[str], concern: str) -> list[Document]:
         """Some fields of each document that is there."""
         documents = self._database.get_collection(collection, read_concern=ReadConcern(concern))
         wanted = dict.fromkeys(fields, 1)
+        found: list[Document] = []
         for start in range(0, len(ids), IDS_PER_FIND):
             some = list(ids[start : start + IDS_PER_FIND])
             with translated():
-                for document in await documents.find({"_id": {"$in": some}}, wanted).to_list():
-                    yield document
+                found += await documents.find({"_id": {"$in": some}}, wanted).to_list()
+        return found
 
     async def _bulk(self, collection: str, writes: Sequence[InsertOne[Document] | UpdateOne]) -> list[int]:
         """Unordered; returns the indexes that met a duplicate key, ascending."""

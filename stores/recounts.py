@@ -3,8 +3,8 @@
 A count is of what is folded into the document: by the document's own fences, and by
 the update's offsets of the partition in hand. It is written only where the fences
 still stand as they did: so it is right whoever writes it, and whatever else feeds
-the document. A worker that lost its partition, or read what a failover took back,
-is refused and counts again.
+the document. A worker that lost its partition, or was told what is past, is refused
+and counts again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the applier asks of a store: six operations, each atomic per document and no more.
+"""What the applier asks of a store: seven operations, each atomic per document and no more.
 
 Kept so small that a simulated store can stand in for MongoDB in the simulation;
 both pass the same conformance tests.
@@ -28,7 +28,7 @@ class Fenced(msgspec.Struct, frozen=True, gc=False):
     last: int
     change: Change
     seen: Mapping[str, int] | None = None
-    """All fences of the document as the change supposes them; None where it is right wherever they stand."""
+    """All fences of the document as `values` told them, which the change supposes; None where any will do."""
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -55,7 +55,7 @@ class Store(Protocol):
         """Apply each change to its document, made if need be, where its fence is below `first`; set it to `last`.
 
         Returns the indexes of those refused: the fence has passed `first`, the fences
-        are not those that were `seen`, or another writer made the document at the
+        are no more those that were `seen`, or another writer made the document at the
         same moment.
         """
         ...
@@ -71,9 +71,13 @@ class Store(Protocol):
     async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Of each document that is there, which of the fields (paths) it has, all read at one moment.
 
-        As it stands: nothing acknowledged is missing, but a failover may yet take
-        back what is there. Whoever relies on it has the write compare what was `seen`.
+        Only what can never be undone; it may lag behind. So whoever relies on it has
+        the write compare what was `seen`.
         """
+        ...
+
+    async def origins(self, collection: str, ids: Sequence[str]) -> dict[str, Origin]:
+        """Where each of the facts that are there came from; none that was acknowledged is missing."""
         ...
 
     async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:

@@ -20,6 +20,8 @@ from tests.simulation.turns import Turns
 Document = dict[str, Any]
 Place = tuple[str, str]
 """Collection and id."""
+Look = Callable[[str, str], Document | None]
+"""A document as somebody sees it."""
 
 
 class Bulk:
@@ -55,16 +57,7 @@ class SimStore:
         refused = await self._bulk([self._inserter(collection, fact) for fact in facts])
         if not refused:
             return {}
-        found: dict[str, Origin] = {}
-
-        async def find(_bulk: Bulk) -> bool:
-            for index in refused:
-                document = self.lasting(collection, facts[index].id)
-                if document is not None:
-                    found[facts[index].id] = Origin(**document["origin"])
-            return True
-
-        await self._bulk([find])
+        found = await self._origins(collection, [facts[index].id for index in refused], self.lasting)
         if len(found) < len(refused):
             raise StoreAway("simulated: what was there is not there to stay")
         return found
@@ -95,7 +88,7 @@ class SimStore:
 
         def look(key: str) -> Write:
             async def read(_bulk: Bulk) -> bool:
-                document = self._documents(collection).get(key)
+                document = self.lasting(collection, key)
                 if document is not None:
                     values = {path: value_at(document, path) for path in fields}
                     found[key] = {path: deepcopy(value) for path, value in values.items() if value is not None}
@@ -104,6 +97,22 @@ class SimStore:
             return read
 
         await self._bulk([look(key) for key in keys])
+        return found
+
+    async def origins(self, collection: str, ids: Sequence[str]) -> dict[str, Origin]:
+        return await self._origins(collection, ids, self._present)
+
+    async def _origins(self, collection: str, ids: Sequence[str], look: Look) -> dict[str, Origin]:
+        found: dict[str, Origin] = {}
+
+        async def read(_bulk: Bulk) -> bool:
+            for key in ids:
+                document = look(collection, key)
+                if document is not None:
+                    found[key] = Origin(**document["origin"])
+            return True
+
+        await self._bulk([read])
         return found
 
     async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
@@ -128,7 +137,10 @@ class SimStore:
     def lasting(self, collection: str, key: str) -> Document | None:
         """A document without what may be taken back."""
         place = collection, key
-        return self._before[place] if place in self._before else self._documents(collection).get(key)
+        return self._before[place] if place in self._before else self._present(collection, key)
+
+    def _present(self, collection: str, key: str) -> Document | None:
+        return self._documents(collection).get(key)
 
     def passes(self, document: Document, update: Fenced) -> bool:
         """Whether a document's fences let the update through."""
@@ -158,7 +170,9 @@ class SimStore:
                 await self._turns.pause()
                 if update.key not in documents:
                     self._touch(bulk, collection, update.key)
-                    documents[update.key] = {"_id": update.key}
+                    # As MongoDB does: of all that it was looked for by.
+                    seen = {"fence": dict(update.seen)} if update.seen else {}
+                    documents[update.key] = {"_id": update.key, **seen}
                     change_document(documents[update.key], update)
                     return True
                 if self._rng.random() < 0.5:
