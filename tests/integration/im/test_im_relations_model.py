@@ -11,22 +11,15 @@ from relations_model import Model
 
 GROUP, REMARK, CUSTOM = "Tag_SNS_IM_Group", "Tag_SNS_IM_Remark", "Tag_SNS_Custom_Test"
 
-person = st.integers(0, 2)
-others = st.tuples(person, person)
+# Mostly two of the three, so that what one call leaves is met by the next.
+others = st.sampled_from([(0, 1), (0, 1), (0, 1), (1, 0), (1, 0), (1, 0), (0, 2), (1, 2), (2, 0), (2, 1), (0, 0)])
 group = st.sampled_from(["", "work", "golf"])
 groups = st.lists(st.sampled_from(["work", "golf", "club"]), min_size=1, max_size=3)
 remark = st.sampled_from(["", "R.", "Q."])
 flag = st.booleans()
 
-steps = st.one_of(
-    st.tuples(st.just("add"), others, st.fixed_dictionaries({"single": flag, "force": flag, "group": group})),
-    st.tuples(st.just("add"), others, st.fixed_dictionaries({"single": flag, "force": st.just(False), "group": group})),
-    st.tuples(st.just("import_"), others, st.fixed_dictionaries({"remark": remark, "group": group})),
-    st.tuples(st.just("update"), others, st.fixed_dictionaries({"remark": remark, "groups": groups, "custom": remark})),
-    st.tuples(st.just("delete"), others, st.fixed_dictionaries({"both": flag})),
+rarely = st.one_of(
     st.tuples(st.just("delete_all"), others, st.fixed_dictionaries({"both": flag})),
-    st.tuples(st.sampled_from(["block", "block", "unblock"]), others, st.just({})),
-    st.tuples(st.just("group_add"), others, st.fixed_dictionaries({"groups": groups})),
     st.tuples(st.just("group_delete"), others, st.fixed_dictionaries({"groups": groups})),
     st.tuples(
         st.just("allow"),
@@ -34,6 +27,16 @@ steps = st.one_of(
         st.fixed_dictionaries({"kind": st.sampled_from(["AllowAny", "NeedConfirm", "DenyAny"])}),
     ),
     st.tuples(st.just("forget"), others, st.just({})),
+)
+steps = st.one_of(
+    st.tuples(st.just("add"), others, st.fixed_dictionaries({"single": flag, "force": flag, "group": group})),
+    st.tuples(st.just("add"), others, st.fixed_dictionaries({"single": flag, "force": st.just(False), "group": group})),
+    st.tuples(st.just("import_"), others, st.fixed_dictionaries({"remark": remark, "group": group})),
+    st.tuples(st.just("update"), others, st.fixed_dictionaries({"remark": remark, "groups": groups, "custom": remark})),
+    st.tuples(st.just("delete"), others, st.fixed_dictionaries({"both": flag})),
+    st.tuples(st.sampled_from(["block", "unblock"]), others, st.just({})),
+    st.tuples(st.just("group_add"), others, st.fixed_dictionaries({"groups": groups})),
+    rarely,
 )
 
 
@@ -100,9 +103,11 @@ async def seen(im: ImApi, user: str) -> dict[str, Any]:
 
 
 async def sequences(im: ImApi, user: str) -> dict[str, int]:
-    page = await calls.page(im, user)
-    return {name: page[f"{name}Sequence"] for name in ("Standard", "Custom")} | {
-        "Group": await calls.group_sequence(im, user)
+    page, group_sequence = await asyncio.gather(calls.page(im, user), calls.group_sequence(im, user))
+    return {
+        "Standard": page["StandardSequence"],
+        "Custom": page["CustomSequence"],
+        "Group": group_sequence,
     }
 
 
@@ -116,8 +121,8 @@ def numbered(state: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(script=st.lists(steps, max_size=14))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(steps, min_size=8, max_size=24))
 async def test_any_sequence_of_calls_ends_as_a_naive_program_says(im: ImApi, script: list[Any]) -> None:
     users = [a_user(f"p{number}") for number in range(3)]
     await im.imported(*users)
