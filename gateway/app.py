@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import resource
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -25,6 +26,7 @@ KEEPALIVE_SECONDS = 75.0
 WATCH_SECONDS = 1.0
 BACKLOG = 1024
 OPEN_FILES = 65_536
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 def build_app(
@@ -56,7 +58,7 @@ def _add_operations(app: web.Application, system: System, services: Services) ->
             methods[operation.path]["HEAD"] = handler
     for path, handlers in methods.items():
         for method, handler in handlers.items():
-            app.router.add_route(method, path, handler)
+            app.router.add_route(method, _route(path), handler)
     _refuse_other_methods(app, system, methods)
 
 
@@ -64,7 +66,12 @@ def _refuse_other_methods(app: web.Application, system: System, methods: Mapping
     for path, known in methods.items():
         allowed = ", ".join(sorted(known))
         wrong_method = build_refusal(system, "method_not_allowed", f"this path takes {allowed}", {"Allow": allowed})
-        app.router.add_route("*", path, wrong_method)
+        app.router.add_route("*", _route(path), wrong_method)
+
+
+def _route(path: str) -> str:
+    """By aiohttp's own pattern a parameter holds no braces; an id may."""
+    return _PARAMETER.sub(r"{\1:[^/]+}", path)
 
 
 @asynccontextmanager
