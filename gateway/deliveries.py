@@ -7,11 +7,11 @@ import msgspec
 from config.settings import PushSettings
 from gateway import delivery_desk as desk
 from gateway.events import problem
-from gateway.questions import only, page_size
+from gateway.questions import cursor_in, only, page_size
 from gateway.system import Answer, Call, Operation, Reply, System
 from gateway.tokens import by_bearer
-from schemas.errors import Refused
-from stores.delivery_desk import MAX_PAGE, Cursor, DeliveryDesk, Summary
+from stores.cursors import Cursor
+from stores.delivery_desk import MAX_PAGE, DeliveryDesk, Summary
 from stores.endpoints import Endpoints
 
 PATH = "/deliveries"
@@ -51,13 +51,6 @@ class Desk:
 def id_in(path: str) -> str:
     """The id in a path `/deliveries/{id}...`."""
     return path.removeprefix(f"{PATH}/").partition("/")[0]
-
-
-def cursor_in(text: str | None) -> Cursor | None:
-    try:
-        return None if text is None else Cursor.parse(text)
-    except ValueError:
-        raise Refused("bad_field", "after is the `next` of the page before") from None
 
 
 def page_of(found: list[Summary], limit: int) -> Page:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from schemas.errors import Refused
+from stores.cursors import Cursor
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -22,6 +23,13 @@ def page_size(query: Mapping[str, str], most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
         raise Refused("bad_field", f"limit is a number from 1 to {most}")
     return int(text)
+
+
+def cursor_in(text: str | None) -> Cursor | None:
+    try:
+        return None if text is None else Cursor.parse(text)
+    except ValueError:
+        raise Refused("bad_field", "after is the `next` of the page before") from None
 
 
 def choice(query: Mapping[str, str], name: str, choices: type[Choice]) -> Choice | None:

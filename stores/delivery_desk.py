@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 from pymongo import ReturnDocument, UpdateOne
 
-from schemas.cloudevents import format_time, parse_time
 from schemas.delivery import OPEN, Attempt, State
 from stores.collections import DELIVERIES
+from stores.cursors import Cursor
 from stores.deliveries import reopened
 from stores.mongo import Database, Document, translated
 
@@ -96,24 +96,6 @@ class Which(msgspec.Struct, frozen=True, kw_only=True):
         if self.lanes is not None:
             chosen["lane"] = self.lanes[0] if len(self.lanes) == 1 else {"$in": list(self.lanes)}
         return chosen
-
-
-class Cursor(msgspec.Struct, frozen=True):
-    """The delivery behind which a page begins; it need not be there any more."""
-
-    at: datetime
-    id: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
-        """Raises ValueError for what `str` of none gives."""
-        at, separator, delivery_id = text.partition("~")
-        if not separator or not delivery_id:
-            raise ValueError("not a place in a list of deliveries")
-        return cls(parse_time(at), delivery_id)
-
-    def __str__(self) -> str:
-        return f"{format_time(self.at)}~{self.id}"
 
 
 class DeliveryDesk:

@@ -23,7 +23,8 @@ from tg_api import serving, unready
 from config.settings import MongoSettings, Settings
 from schemas.delivery import State
 from stores.collections import DELIVERIES
-from stores.delivery_desk import Cursor, DeliveryDesk, Which
+from stores.cursors import Cursor
+from stores.delivery_desk import DeliveryDesk, Which
 from workers.embedded.ports import LOOPBACK, free_port
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from config.settings import Settings
 from gateway import delivery_desk as desk
-from gateway.deliveries import cursor_in, page_of
+from gateway.deliveries import page_of
+from gateway.questions import cursor_in
 from schemas.delivery import Attempt
 from schemas.errors import Refused
 from stores.delivery_desk import Delivery, DeliveryDesk, Summary
