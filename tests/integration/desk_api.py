@@ -1,4 +1,7 @@
-"""The APIs of endpoints and deliveries as back ends use them; every answer is held against its contract."""
+"""The APIs of endpoints, deliveries, preferences and inboxes as back ends use them.
+
+Every answer is held against its contract.
+"""
 
 import re
 import secrets
@@ -29,7 +32,7 @@ from stores.vault import Vault
 
 TOKEN = "a-back-ends-token"
 KEY = Fernet.generate_key().decode()
-CONTRACTS = ("endpoints.yaml", "deliveries.yaml")
+CONTRACTS = ("endpoints.yaml", "deliveries.yaml", "preferences.yaml")
 NOW = datetime(2096, 3, 1, 12, tzinfo=UTC)
 """Far from now: what is older than a month is cleared away at any moment."""
 HOOK = {"owner": "user/7", "channel": "webhook", "url": "https://hooks.example.com/fanfold"}
@@ -90,9 +93,9 @@ class PushApi:
 
 @cache
 def contract() -> dict[str, Any]:
-    """Both, with no field in an answer that they do not name."""
+    """All of them, with no field in an answer that they do not name."""
     strict = deepcopy(load_contract(CONTRACTS))
-    for name in ("Endpoint", "EndpointMade", "Summary", "Delivery", "Attempt"):
+    for name in ("Endpoint", "EndpointMade", "Summary", "Delivery", "Attempt", "Preferences"):
         strict["components"]["schemas"][name]["additionalProperties"] = False
     return strict
 
