@@ -11,6 +11,7 @@ from gateway.endpoints import endpoints_system
 from gateway.events import events_system
 from gateway.im.callbacks_in import im_callbacks_system
 from gateway.im.system import im_system
+from gateway.inbox import inbox_system
 from gateway.preferences import preferences_system
 from gateway.system import System
 from gateway.tg_binding import tg_binding_system
@@ -36,6 +37,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         endpoints_system(settings.push, endpoints, deliveries),
         deliveries_system(settings.push, deliveries, endpoints),
         preferences_system(settings.push, database),
+        inbox_system(settings.push, database),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
         events_system(settings.events, EVENT_TYPES),
     )
