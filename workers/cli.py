@@ -25,6 +25,8 @@ dead_letters = typer.Typer(
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(endpoints, name="endpoints")
 app.add_typer(deliveries, name="deliveries")
+audit = typer.Typer(help="Count anew, and compare with what is written down.", no_args_is_help=True)
+app.add_typer(audit, name="audit")
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Letters, as `list` shows them.")]
 Reason = Annotated[str | None, typer.Option(help="Only letters of this reason.")]
@@ -230,6 +232,15 @@ def doctor(as_json: Json = False) -> None:
 
     effective = effective_settings()
     run_quietly(report(effective, as_json=as_json))
+
+
+@audit.command("inboxes")
+def audit_inboxes(as_json: Json = False) -> None:
+    """Count what is unread in every inbox by its entries; ends with status 1 where a count differs."""
+    from workers.commands.audits import inboxes
+
+    effective = effective_settings()
+    run_quietly(inboxes(effective, as_json=as_json))
 
 
 @app.command()
