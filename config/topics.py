@@ -12,6 +12,7 @@ from schemas import account, contact, delivery, detection, directory, inbox, let
 from schemas.catalogue import EventType
 from schemas.im import accounts as im_accounts
 from schemas.im import callbacks as im_callbacks
+from schemas.im import message as im_message
 from schemas.im import sns_facts as im_relations
 
 
@@ -42,6 +43,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("telegram", "chat id", tg.EVENT_TYPES),
     Topic("im-accounts", "app and user id", (*im_accounts.EVENT_TYPES, *im_callbacks.ACCOUNT_EVENT_TYPES)),
     Topic("im-relations", "app and user id", im_relations.EVENT_TYPES),
+    Topic("im-messages", "app and the two users, the smaller first", im_message.EVENT_TYPES),
     Topic("im-callbacks", "app and the group or account that it is about", im_callbacks.EVENT_TYPES),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )

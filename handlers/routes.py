@@ -22,6 +22,8 @@ from handlers.directory import (
     fold_transfer,
 )
 from handlers.im.callbacks import fold_state, keep_callback
+from handlers.im.conversations import delete_conversation, pin_conversation, read_messages
+from handlers.im.messages import fold_message, modify_message, pass_on, withdraw_message
 from handlers.im.presence import end_presence
 from handlers.im.relations_facts import remember_relation
 from handlers.inboxes import enter_inbox, read_inbox
@@ -57,6 +59,15 @@ from schemas.im.sns_facts import (
     FriendDeleted,
     FriendGroupsChanged,
     FriendRequested,
+)
+from schemas.im.message import (
+    ConversationDeleted,
+    ConversationPinned,
+    MessageModified,
+    MessageRelayed,
+    MessageSent,
+    MessagesRead,
+    MessageWithdrawn,
 )
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
@@ -96,5 +107,12 @@ ROUTES: dict[str, Route] = {
     "im.friend-group.changed": Route(FriendGroupsChanged, remember_relation),
     "im.state.changed": Route(StateChanged, fold_state),
     "im.callback.received": Route(CallbackReceived, keep_callback),
+    "im.message.sent": Route(MessageSent, fold_message),
+    "im.message.relayed": Route(MessageRelayed, pass_on),
+    "im.message.read": Route(MessagesRead, read_messages),
+    "im.message.withdrawn": Route(MessageWithdrawn, withdraw_message),
+    "im.message.modified": Route(MessageModified, modify_message),
+    "im.conversation.deleted": Route(ConversationDeleted, delete_conversation),
+    "im.conversation.pinned": Route(ConversationPinned, pin_conversation),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

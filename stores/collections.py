@@ -11,6 +11,7 @@ import msgspec
 
 from handlers import accounts, contacts, detections, directory, inboxes, letters, tg
 from handlers.im import callbacks as im_callbacks
+from handlers.im import conversations as im_conversations
 from handlers.im import presence
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
@@ -124,6 +125,15 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("asked_at", 1),), expires_after=REMEMBERED),
     ),
     presence.PRESENCE: (),
+    im_conversations.MESSAGES: (
+        Index((("timelines", 1), ("order", -1))),
+        # What may be unread on a side. Not partial: to count by such an index the embedded store walks the collection.
+        Index((("unread_in", 1), ("at", 1))),
+    ),
+    im_conversations.CONVERSATIONS: (
+        Index((("owner", 1), ("listed", 1), ("pinned", 1), ("order", 1))),
+        Index((("owner", 1), ("unread", 1))),
+    ),
     im_callbacks.STATE_CHANGES: (Index((("account", 1), ("at", -1))),),
     im_callbacks.CALLBACKS: (_EXPIRING, Index((("about", 1), ("at", -1)))),
     LEASES: (),

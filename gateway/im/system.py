@@ -1,6 +1,7 @@
 """The IM server API: all commands that are served, each declared by the module that answers it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from channels.net import Net
 from config.settings import ImSettings
@@ -8,14 +9,17 @@ from gateway.im.accounts import account_commands
 from gateway.im.addresses import addresses_commands
 from gateway.im.apps import apps_of
 from gateway.im.callbacks_out import CallbacksOut
-from gateway.im.callbacks_out_commands import calling_back
+from gateway.im.callbacks_out_commands import Unread, calling_back
+from gateway.im.conversations import conversation_commands
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
 from gateway.im.frame import PREFIX, Command, Frame
+from gateway.im.messages import message_commands
 from gateway.im.online import online_commands
 from gateway.im.profiles import profile_commands
 from gateway.im.services import NONE
 from gateway.im.sns.commands import sns_commands
 from gateway.system import System
+from stores.im.conversations import unread_from, unread_total
 from stores.im.relations_forget import forget_relations
 from stores.mongo import Database
 
@@ -29,6 +33,8 @@ def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
         *profile_commands(database),
         *online_commands(database),
         *sns_commands(database),
+        *message_commands(database),
+        *conversation_commands(database),
         *addresses_commands(settings.server_addresses),
     )
 
@@ -37,7 +43,8 @@ def im_system(settings: ImSettings, database: Database, net: Net | None = None) 
     """`net` is what apps are called back by; None where nothing is sent."""
     frame = Frame(apps_of(settings), settings.calls_per_second)
     callbacks = CallbacksOut(settings, net)
-    commands = calling_back(im_commands(settings, database), callbacks)
+    unread = Unread(partial(unread_total, database), partial(unread_from, database))
+    commands = calling_back(im_commands(settings, database), callbacks, unread)
     unknown = ImEnvelope(NONE)
     return System(
         name="im",

@@ -5,6 +5,7 @@ A module of the API that is added joins its builders in `BUILDERS`.
 
 import aiohttp
 import im_calls
+import im_messages_calls
 import im_relations_calls
 import pytest
 from im_api import ImApi
@@ -14,7 +15,7 @@ from config.settings import ImSettings, Settings
 from gateway.im.system import im_system
 from stores.mongo import open_database
 
-BUILDERS: dict[str, im_calls.Builder] = {**im_calls.CALLS, **im_relations_calls.CALLS}
+BUILDERS: dict[str, im_calls.Builder] = {**im_calls.CALLS, **im_relations_calls.CALLS, **im_messages_calls.CALLS}
 
 
 @pytest.mark.parametrize("operation_id", sorted(BUILDERS))

@@ -1,0 +1,72 @@
+"""What the calls about messages publish, and the codes that they share."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from gateway.im.frame import Caller
+from schemas.events import Event
+from schemas.im.codes import Failed
+from schemas.im.message import SOURCE, MessageKey, parse_key
+from schemas.im.message_elements import MAX_MESSAGE_BYTES, Element, elements_of, size_of
+from schemas.numbers import check_free_form
+
+BODY_MALFORMED, BODY_NO_LIST, TOO_LONG = 90002, 90007, 93000
+TO_BAD, FROM_BAD, KEY_BAD = 90003, 90008, 90054
+TO_UNKNOWN, ACCOUNT_UNKNOWN, ITEM_UNKNOWN = 90012, 90048, 70107
+
+FIELD_CODES = {
+    "From_Account": FROM_BAD,
+    "To_Account": TO_BAD,
+    "MsgKey": KEY_BAD,
+    "LastMsgKey": KEY_BAD,
+    "MsgSeq": 90004,
+    "MsgRandom": 90005,
+    "MsgTimeStamp": 90006,
+    "MsgBody": BODY_MALFORMED,
+    "SyncFromOldSystem": 90030,
+    "SyncOtherMachine": 90031,
+    "OfflinePushInfo": 90043,
+    "MsgLifeTime": 90044,
+    # Of the two accounts of a conversation the API knows no codes of their own.
+    "Report_Account": FROM_BAD,
+    "Operator_Account": FROM_BAD,
+    "Peer_Account": TO_BAD,
+}
+"""For a field that is missing or wrong (contract, x-errors)."""
+
+
+def checked_body(body: Any, custom_data: str | None) -> tuple[Element, ...]:
+    """What a message is made of; refuses one that is malformed or too long."""
+    if not isinstance(body, list):
+        raise Failed(BODY_NO_LIST)
+    try:
+        elements = elements_of(body)
+        check_free_form(body, "$.MsgBody")
+    except (msgspec.ValidationError, ValueError) as error:
+        raise Failed(BODY_MALFORMED, f"MsgBody: {error}") from None
+    if (size := size_of(body, custom_data)) > MAX_MESSAGE_BYTES:
+        raise Failed(TOO_LONG, f"the message has {size} bytes, at most {MAX_MESSAGE_BYTES} are allowed")
+    return elements
+
+
+def checked_key(text: str) -> MessageKey:
+    key = parse_key(text)
+    if key is None:
+        raise Failed(KEY_BAD)
+    return key
+
+
+def fact(
+    caller: Caller, event_id: str, event_type: str, conversation: str, at: datetime, data: msgspec.Struct
+) -> Event:
+    return Event(
+        id=event_id,
+        source=SOURCE,
+        type=event_type,
+        subject=conversation,
+        time=at,
+        data=msgspec.json.encode(data),
+        traceparent=caller.call.traceparent,
+    )
