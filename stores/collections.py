@@ -98,7 +98,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     # An account elsewhere is one contact's: of two that ask for it at once the index lets one pass.
     CONTACT_BINDINGS: (Index((("holds", 1),), sparse=True, unique=True),),
     PREFERENCES: (),
-    inboxes.ENTRIES: (Index((("recipient", 1), ("at", -1), ("_id", -1))),),
+    # Ascending, though read backwards: in a descending index the embedded store loses ids that begin alike.
+    inboxes.ENTRIES: (Index((("recipient", 1), ("at", 1), ("_id", 1))),),
     inboxes.INBOXES: (),
     directory.CUSTOMERS: (Index((("state.v.name", 1),)), Index((("state.v.external_user_id", 1),), sparse=True)),
     directory.SEATS: (Index((("state.v.phone", 1),), sparse=True), Index((("state.v.name", 1),))),
