@@ -14,7 +14,7 @@ from handlers.im.relations import Friend
 from schemas.im.ids import key_of
 from stores.collections import IM_FRIEND_REQUESTS
 from stores.im.relations import found
-from stores.mongo import Database, translated
+from stores.mongo import IDS_PER_FIND, Database, translated
 
 MAX_WAITING = 1000
 """Of one who asks. Calls at the same moment may pass it a little."""
@@ -60,9 +60,9 @@ async def asking(database: Database, app: str, asked: str, requesters: Iterable[
 async def forget_requests(database: Database, app: str, user: str, others: Iterable[str]) -> None:
     """Whatever a user and the others have asked of each other is settled."""
     keys = [key for other in others for key in (key_of(app, user, other), key_of(app, other, user))]
-    for start in range(0, len(keys), 100):
+    for start in range(0, len(keys), IDS_PER_FIND):
         with translated():
-            await database[IM_FRIEND_REQUESTS].delete_many({"_id": {"$in": keys[start : start + 100]}})
+            await database[IM_FRIEND_REQUESTS].delete_many({"_id": {"$in": keys[start : start + IDS_PER_FIND]}})
 
 
 async def forget_all_requests(database: Database, app: str, user: str) -> None:
