@@ -16,6 +16,7 @@ from config.settings import ImCallbacksIn, ImSettings
 from gateway.im.apps import apps_of
 from gateway.im.callbacks_in_auth import Gate
 from gateway.im.callbacks_in_facts import Received, kept_fact, state_fact
+from gateway.im.callbacks_in_messages import MESSAGE_FACTS, ToFact
 from gateway.im.callbacks_in_rules import decide, rules_of
 from gateway.system import Answer, Call, Operation, Reply, System
 from schemas.errors import Refused
@@ -64,6 +65,7 @@ class Callbacks:
             PORTRAIT_SET: (PortraitChange, self._portrait_set),
             FRIEND_ADD: (FriendPairs, partial(self._friends, made)),
             FRIEND_DELETE: (FriendPairs, partial(self._friends, ended)),
+            **{name: (kind, partial(self._message, to_fact)) for name, (kind, to_fact) in MESSAGE_FACTS.items()},
         }
 
     def authenticate(self, call: Call) -> None:
@@ -86,9 +88,16 @@ class Callbacks:
         kind, take = self._takers[received.command]
         try:
             body = msgspec.convert(received.body, kind)
-        except (ValueError, msgspec.MsgspecError):
+        except msgspec.ValidationError:
             return (kept_fact(received),)
         return await take(received, body)
+
+    async def _message(self, to_fact: ToFact, received: Received, body: Any) -> Facts:
+        try:
+            told = to_fact(received, body)
+        except (ValueError, msgspec.ValidationError):
+            told = None
+        return (told or kept_fact(received),)
 
     async def _state_change(self, received: Received, body: StateChange) -> Facts:
         return (state_fact(received, body),)

@@ -22,10 +22,10 @@ from gateway.body import Typed
 from gateway.im.callbacks_out import CallbacksOut
 from gateway.im.envelope import SomeFailed
 from gateway.im.frame import Caller, Command
+from gateway.im.messages_facts import checked_body
 from gateway.system import Reply
 from schemas.errors import Refused
 from schemas.events import Event
-from schemas.im.bodies import Fields
 from schemas.im.callback_rules import DROP
 from schemas.im.callbacks import (
     AFTER_READ,
@@ -38,6 +38,8 @@ from schemas.im.callbacks import (
 )
 from schemas.im.codes import Failed
 from schemas.im.ids import key_of
+from schemas.im.message import conversation_of
+from schemas.im.message_bodies import SendMsg, Sent
 from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted
 
 Json = Mapping[str, Any]
@@ -85,13 +87,6 @@ class Called(msgspec.Struct, frozen=True):
         return sender_of(self.caller, self.request)
 
 
-class Sent(Fields, frozen=True, kw_only=True):
-    """The answer to a message that the app had dropped."""
-
-    msg_time: int
-    msg_key: str
-
-
 Tell = Callable[[Called], Awaitable[Iterable[Told]]]
 
 
@@ -100,11 +95,9 @@ def sender_of(caller: Caller, request: Json) -> str:
     return request.get("From_Account") or caller.admin
 
 
-def calling_back(
-    commands: Iterable[Command], callbacks: CallbacksOut, unread: Unread | None = None
-) -> tuple[Command, ...]:
+def calling_back(commands: Iterable[Command], callbacks: CallbacksOut, unread: Unread) -> tuple[Command, ...]:
     """The same commands; those that have callbacks ask the app before, and tell it after they went well."""
-    tells = _TELLS if unread is None else {**_TELLS, **_c2c_tells(unread)}
+    tells = {**_TELLS, **_c2c_tells(unread)}
 
     def of(command: Command) -> Command:
         handle: Handle = command.handle
@@ -143,10 +136,11 @@ def _written(reply: Reply) -> Json:
 def _asked_first(handle: Handle, callbacks: CallbacksOut, typed: Typed) -> Handle:
     """sendmsg: the app may deny a message, drop it, or change what it says."""
 
-    async def handled(caller: Caller, body: Any) -> Reply:
+    async def handled(caller: Caller, body: SendMsg) -> Reply:
         request: Json = caller.call.raw
-        if not callbacks.wants(caller.app.id, BEFORE_SEND) or FORBID_BEFORE in _forbidden(request):
+        if not callbacks.wants(caller.app.id, BEFORE_SEND) or FORBID_BEFORE in body.forbid_callback_control:
             return await handle(caller, body)
+        checked_body(body.msg_body, body.cloud_custom_data)
         seq = request.get("MsgSeq")
         # Chosen now: the app is told the key that the message will have.
         request = {**request, "MsgSeq": random.getrandbits(32) if seq is None else seq}
@@ -157,6 +151,7 @@ def _asked_first(handle: Handle, callbacks: CallbacksOut, typed: Typed) -> Handl
         changed = {"MsgBody": verdict.msg_body, "CloudCustomData": verdict.cloud_custom_data}
         try:
             now = typed.validate({**request, **{name: value for name, value in changed.items() if value is not None}})
+            checked_body(now.msg_body, now.cloud_custom_data)
         except Refused:
             raise Failed(BAD_ANSWER) from None
         return await handle(caller, now)
@@ -227,7 +222,7 @@ def _c2c_tells(unread: Unread) -> Mapping[str, tuple[str, Tell]]:
 
 
 def _c2c(called: Called, command: str, body: Json, one: str, other: str, what: str) -> Told:
-    conversation = key_of(called.app, *sorted((one, other)))
+    conversation = conversation_of(called.app, one, other)
     return Told(command, {"CallbackCommand": command, **body}, f"{conversation}/{what}", conversation)
 
 

@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 
 from schemas.catalogue import EventType
 from schemas.im.bodies import Fields, Request
+from schemas.im.message import UInt32, User
 from schemas.numbers import NO_NUL, Key, Text
 from schemas.times import LATEST
 
@@ -85,6 +86,36 @@ class Pair(Request, frozen=True, kw_only=True):
 
 class FriendPairs(Request, frozen=True, kw_only=True):
     pair_list: tuple[Pair, ...]
+
+
+class MessageTold(Request, frozen=True, kw_only=True):
+    """C2C.CallbackAfterSendMsg. Of a message that failed `SendMsgResult` is the code."""
+
+    from_account: User
+    to_account: User
+    msg_seq: UInt32
+    msg_random: UInt32
+    msg_time: UInt32
+    msg_body: tuple[dict[str, Any], ...]
+    cloud_custom_data: str | None = None
+    online_only_flag: int = 0
+    send_msg_result: int = 0
+
+
+class MessageReported(Request, frozen=True, kw_only=True):
+    """C2C.CallbackAfterMsgReport: `report_account` has read what `peer_account` sent."""
+
+    report_account: User
+    peer_account: User
+    last_read_time: UInt32
+
+
+class MessageUndone(Request, frozen=True, kw_only=True):
+    """C2C.CallbackAfterMsgWithDraw."""
+
+    from_account: User
+    to_account: User
+    msg_key: str
 
 
 # ---- answers ---------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,11 +73,16 @@ async def receiving() -> AsyncIterator[Receiver]:
     await runner.cleanup()
 
 
+def judge_body(body: Mapping[str, Any]) -> None:
+    operation = webhook(body["CallbackCommand"])
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    Draft202012Validator({"components": contract()["components"], **schema}).validate(body)
+
+
 def judge(received: Received) -> None:
     """The body is what the contract says, the query too."""
-    operation = webhook(received.command)
-    schema = operation["requestBody"]["content"]["application/json"]["schema"]
-    Draft202012Validator({"components": contract()["components"], **schema}).validate(received.body)
+    judge_body(received.body)
+    assert received.command == received.body["CallbackCommand"]
     expected = {"SdkAppid": APP, "contenttype": "json", "OptPlatform": "RESTAPI", "key": "of-the-app"}
     assert {name: received.query[name] for name in expected} == expected
     assert received.query["ClientIP"] == "127.0.0.1"

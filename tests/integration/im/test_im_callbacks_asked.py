@@ -1,13 +1,13 @@
 """Before a message is sent the app is asked: it may deny it, drop it, change it, or say nothing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import pytest
 from aiohttp import web
-from callback_receiver import OK, Receiver, judge, receiving
+from callback_receiver import OK, Receiver, judge, judge_body, receiving
 from callbacks_api import TOKEN
 from im_api import ADMIN, APP, KEY
 from pushing import push_settings
@@ -22,34 +22,12 @@ from gateway.im.frame import Caller, Command
 from gateway.im.services import OPENIM
 from gateway.system import Call, Reply
 from schemas.delivery import DeliveryPlanned
-from schemas.im.bodies import Fields, Request
-from schemas.im.callbacks import AFTER_SEND, BEFORE_SEND
+from schemas.im.callbacks import AFTER_READ, AFTER_SEND, AFTER_WITHDRAW, BEFORE_SEND
 from schemas.im.codes import Failed
+from schemas.im.message_bodies import NamedMessage, SendMsg, Sent, SetMsgRead
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 AT = int(NOW.timestamp())
-
-
-class Message(Request, frozen=True, kw_only=True):
-    """What is looked at of a message."""
-
-    to_account: str
-    msg_random: int
-    msg_body: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
-    msg_seq: int | None = None
-    from_account: str | None = None
-    cloud_custom_data: str | None = None
-    msg_life_time: int = 604_800
-    forbid_callback_control: tuple[str, ...] = ()
-    send_msg_control: tuple[str, ...] = ()
-
-
-class Key(Fields, frozen=True, kw_only=True):
-    msg_time: int
-    msg_key: str
-
-
-Send = Callable[..., Awaitable[Reply]]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +49,17 @@ async def net() -> AsyncIterator[Net]:
         yield net
 
 
+async def total(_app: str, _user: str) -> int:
+    return 6
+
+
+async def of_peer(_app: str, _user: str, _peer: str) -> int:
+    return 2
+
+
+UNREAD = Unread(total, of_peer)
+
+
 class Sending:
     """A sender of messages, whose call is asked about; `sent` are those that went through."""
 
@@ -83,22 +72,16 @@ class Sending:
         }
         settings = ImSettings.model_validate({"apps": {APP: app}})
         self.app = apps_of(settings)[APP]
-        self.sent: list[Message] = []
+        self.sent: list[SendMsg] = []
 
-        async def send(caller: Caller, message: Message) -> Reply:
+        async def send(caller: Caller, message: SendMsg) -> Reply:
             self.sent.append(message)
             seq = 77 if message.msg_seq is None else message.msg_seq
             at = int(caller.at.timestamp())
-            return Reply(Key(msg_time=at, msg_key=f"{seq}_{message.msg_random}_{at}"))
+            return Reply(Sent(msg_time=at, msg_key=f"{seq}_{message.msg_random}_{at}"))
 
-        async def total(_app: str, _user: str) -> int:
-            return 6
-
-        async def of_peer(_app: str, _user: str, _peer: str) -> int:
-            return 2
-
-        command = Command(operation_id="imSendMsg", service=OPENIM, name="sendmsg", body=Message, handle=send)
-        (self._command,) = calling_back([command], CallbacksOut(settings, net), Unread(total, of_peer))
+        command = Command(operation_id="imSendMsg", service=OPENIM, name="sendmsg", body=SendMsg, handle=send)
+        (self._command,) = calling_back([command], CallbacksOut(settings, net), UNREAD)
 
     async def __call__(self, text: str = "red packet", **fields: Any) -> Reply:
         raw = {
@@ -110,7 +93,7 @@ class Sending:
             **fields,
         }
         call = Call("POST", "/", {}, {}, b"", NOW, "trace", "", remote="127.0.0.1", raw=raw)
-        return await self._command.handle(Caller(self.app, ADMIN, call), msgspec.convert(raw, Message))
+        return await self._command.handle(Caller(self.app, ADMIN, call), msgspec.convert(raw, SendMsg))
 
 
 @pytest.fixture
@@ -187,8 +170,20 @@ async def test_the_app_may_change_what_a_message_says_and_is_told_of_the_changed
     assert (told["MsgBody"], told["CloudCustomData"], told["UnreadMsgNum"]) == (said, "new", 7)
 
 
-async def test_a_change_that_makes_no_message_is_the_apps_fault(send: Sending, receiver: Receiver) -> None:
-    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": []}
+async def test_what_is_no_message_the_app_is_not_asked_about(send: Sending, receiver: Receiver) -> None:
+    with pytest.raises(Failed) as failed:
+        await send(MsgBody=[{"MsgType": "TIMNoElem", "MsgContent": {}}])
+
+    assert (failed.value.code, receiver.received) == (90002, [])
+
+
+@pytest.mark.parametrize(
+    "said", [[], [{"MsgType": "TIMTextElem"}], [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "x" * 20_000}}]]
+)
+async def test_a_change_that_makes_no_message_is_the_apps_fault(
+    send: Sending, receiver: Receiver, said: list[Any]
+) -> None:
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": said}
 
     with pytest.raises(Failed) as failed:
         await send()
@@ -255,6 +250,46 @@ async def test_a_sender_may_forbid_either_callback(send: Sending, receiver: Rece
 )
 async def test_what_is_sent_is_counted_in_what_is_told(send: Sending, fields: dict[str, Any], unread: int) -> None:
     assert told_in(await send(**fields))["UnreadMsgNum"] == unread
+
+
+async def told_after(
+    net: Net, url: str, operation_id: str, kind: type[msgspec.Struct], **raw: Any
+) -> Mapping[str, Any]:
+    """What the app is told after a call that went well."""
+    commands = [AFTER_READ, AFTER_WITHDRAW]
+    app = {"key": KEY, "admins": [ADMIN], "callbacks_out": {"url": url, "commands": commands}}
+    settings = ImSettings.model_validate({"apps": {APP: app}})
+
+    async def well(_caller: Caller, _body: msgspec.Struct) -> Reply:
+        return Reply()
+
+    command = Command(operation_id=operation_id, service=OPENIM, name="x", body=kind, handle=well)
+    (command,) = calling_back([command], CallbacksOut(settings, net), UNREAD)
+    call = Call("POST", "/", {}, {}, b"", NOW, "trace", "", remote="127.0.0.1", raw=raw)
+    reply = await command.handle(Caller(apps_of(settings)[APP], ADMIN, call), msgspec.convert(raw, kind))
+    body = told_in(reply)
+    judge_body(body)
+    return body
+
+
+@pytest.mark.parametrize(
+    ("at", "read_at", "left"),
+    [({}, AT, 4), ({"MsgReadTime": AT - 9}, AT - 9, 6), ({"MsgReadTime": str(AT)}, AT, 4)],
+)
+async def test_what_is_read_is_told_with_what_is_left(net: Net, at: dict[str, Any], read_at: int, left: int) -> None:
+    told = await told_after(
+        net, "http://127.0.0.1:1", "imAdminSetMsgRead", SetMsgRead, Report_Account="Jonh", Peer_Account="jared", **at
+    )
+
+    assert (told["LastReadTime"], told["UnreadMsgNum"]) == (read_at, left)
+
+
+async def test_a_recall_is_told_by_the_key(net: Net) -> None:
+    message = {"From_Account": "jared", "To_Account": "Jonh", "MsgKey": "1_2_3"}
+
+    told = await told_after(net, "http://127.0.0.1:1", "imAdminMsgWithdraw", NamedMessage, **message)
+
+    assert told == {"CallbackCommand": AFTER_WITHDRAW, **message, "UnreadMsgNum": 6}
 
 
 async def test_the_same_message_again_is_the_same_delivery(send: Sending) -> None:

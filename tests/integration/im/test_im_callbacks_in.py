@@ -3,12 +3,13 @@
 import asyncio
 import hashlib
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
-from callbacks_api import TOKEN, ImServer, a_state, commands, contract, example_of, webhook
+from callbacks_api import TOKEN, ImServer, a_sent, a_state, commands, contract, example_of, webhook
 from chat_api import eventually, folding
 from im_api import APP, IM, OTHER_APP, ImApi, a_user, serving_im, with_im
 from jsonschema import Draft202012Validator
@@ -16,8 +17,10 @@ from published import published
 
 from config.settings import Settings
 from handlers.im.callbacks import CALLBACKS, STATE_CHANGES
-from schemas.im.callbacks import is_before
+from handlers.im.conversations import CONVERSATIONS, MESSAGES
+from schemas.im.callbacks import AFTER_SEND, is_before
 from schemas.im.ids import key_of
+from schemas.im.message import conversation_of, side_of
 from stores.mongo import Database, open_database
 
 RULES = [
@@ -91,7 +94,13 @@ async def test_every_callback_of_the_contract_is_taken_and_answered_and_a_fact(
 
     print(f"callbacks covered: {len(facts)} of {len(commands())}")  # noqa: T201 - what `make test` shows
     assert len(facts) == len(commands()) == 17
-    assert {fact.type for fact in facts} >= {"im.state.changed", "im.callback.received"}
+    assert Counter(fact.type for fact in facts) == {
+        "im.state.changed": 1,
+        "im.message.relayed": 1,  # the contract's example is for those online alone
+        "im.message.read": 1,
+        "im.message.withdrawn": 1,
+        "im.callback.received": 13,
+    }
 
 
 async def test_a_command_that_nobody_knows_yet_is_kept_as_it_came(server: ImServer, store: Database) -> None:
@@ -201,6 +210,79 @@ async def test_friends_are_those_that_callbacks_say_on_the_lists_that_they_name(
 
     await server.ok("Sns.CallbackFriendDelete", pairs((user, one)))
     assert await friends_of(im, user, one, two) == ["CheckResult_Type_BWithA", "CheckResult_Type_AWithB"]
+
+
+async def unread(store: Database, user: str, peer: str) -> int | None:
+    document = await store[CONVERSATIONS].find_one({"_id": side_of(APP, user, peer)})
+    return None if document is None else document["unread"]
+
+
+async def test_messages_of_callbacks_are_counted_once_and_read_and_withdrawn(server: ImServer, store: Database) -> None:
+    bob, al = a_user("bob/%"), a_user()
+
+    async def counted(number: int) -> None:
+        async def so_many() -> bool:
+            return await unread(store, al, bob) == number
+
+        await eventually(so_many)
+
+    for seq in (1, 2, 2, 3, 4):
+        await server.ok(AFTER_SEND, a_sent(bob, al, seq, NOW - 100 + seq))
+    await server.ok(AFTER_SEND, a_sent(bob, al, 5, NOW, SendMsgResult=80001, ErrorInfo="bad words", UnreadMsgNum=-1))
+    await server.ok(AFTER_SEND, a_sent(bob, al, 6, NOW, OnlineOnlyFlag=1))
+    await counted(4)
+
+    read = {"Report_Account": al, "Peer_Account": bob, "LastReadTime": NOW - 98, "UnreadMsgNum": 2}
+    for _ in range(2):
+        await server.ok("C2C.CallbackAfterMsgReport", read)
+    await counted(2)
+
+    key = a_sent(bob, al, 3, NOW - 97)["MsgKey"]
+    await server.ok(
+        "C2C.CallbackAfterMsgWithDraw", {"From_Account": bob, "To_Account": al, "MsgKey": key, "UnreadMsgNum": 1}
+    )
+    await counted(1)
+    kept = await store[MESSAGES].find({"conversation": conversation_of(APP, al, bob)}).sort("order", 1).to_list()
+    assert [document["withdrawn"] for document in kept] == [False, False, True, False]
+    assert kept[0]["body"] == [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hello"}}]
+
+
+async def test_a_message_by_a_call_and_by_a_callback_is_one(server: ImServer, im: ImApi, store: Database) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    body = {"From_Account": bob, "To_Account": al, "MsgSeq": 1, "MsgRandom": 7, "MsgBody": [], "SyncOtherMachine": 1}
+    body["MsgBody"] = a_sent(bob, al, 1, NOW)["MsgBody"]
+
+    sent = await im.ok("openim/sendmsg", body)
+    assert sent["MsgKey"] == a_sent(bob, al, 1, sent["MsgTime"])["MsgKey"]
+    await server.ok(AFTER_SEND, a_sent(bob, al, 1, sent["MsgTime"]))
+    await server.ok(AFTER_SEND, a_sent(bob, al, 2, sent["MsgTime"]))
+
+    async def both() -> bool:
+        return await store[MESSAGES].count_documents({"conversation": conversation_of(APP, al, bob)}) == 2
+
+    await eventually(both)
+    assert await unread(store, al, bob) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"MsgBody": []},
+        {"MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"$Text": "x"}}]},
+        {"MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "\0"}}]},
+        {"MsgSeq": -1},
+        {"To_Account": "x" * 33},
+        {"MsgTime": "soon"},
+    ],
+)
+async def test_what_can_be_no_message_is_kept_as_a_callback(
+    server: ImServer, store: Database, fields: dict[str, Any]
+) -> None:
+    body = a_sent(a_user(), a_user(), 1, NOW) | {"GroupId": (group := a_user("@TGS#"))} | fields
+
+    await server.ok(AFTER_SEND, body)
+
+    await eventually(lambda: store[CALLBACKS].find_one({"about": key_of(APP, group)}))
 
 
 @pytest.mark.parametrize(

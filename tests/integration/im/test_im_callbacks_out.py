@@ -13,7 +13,10 @@ from im_api import APP, IM, OTHER_APP, OTHER_KEY, ImApi, a_user, serving_im, wit
 from pushing import dispatching, push_settings
 
 from config.settings import Settings
+from handlers.im.conversations import MESSAGES
 from schemas.im.callbacks import AFTER_SEND, BEFORE_SEND, FRIEND_ADD, FRIEND_DELETE, PORTRAIT_SET
+from schemas.im.message import message_id_of, parse_key
+from stores.mongo import Database, open_database
 
 COMMANDS = [
     BEFORE_SEND,
@@ -40,6 +43,12 @@ async def http(shared_settings: Settings, receiver: Receiver) -> AsyncIterator[a
     settings = push_settings(with_im(shared_settings, apps=apps))
     async with serving_im(settings) as http, folding(settings), dispatching(settings):
         yield http
+
+
+@pytest.fixture(scope="module")
+async def store(shared_settings: Settings, http: aiohttp.ClientSession) -> AsyncIterator[Database]:
+    async with open_database(shared_settings.mongo) as database:
+        yield database
 
 
 @pytest.fixture
@@ -125,3 +134,85 @@ async def test_friends_are_told_a_pair_for_each_direction(im: ImApi, receiver: R
     )
     judge(deleted := await of_both(FRIEND_DELETE))
     assert receiver.received.index(added) < receiver.received.index(deleted)
+
+
+def key_id(sender: str, receiver: str, key: str) -> str:
+    """`_id` of a message's document."""
+    parsed = parse_key(key)
+    assert parsed is not None
+    return message_id_of(APP, sender, receiver, parsed)
+
+
+def a_text(text: str) -> list[dict[str, Any]]:
+    return [{"MsgType": "TIMTextElem", "MsgContent": {"Text": text}}]
+
+
+async def test_a_message_is_asked_about_and_then_told(im: ImApi, receiver: Receiver) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    sent = await im.ok(
+        "openim/sendmsg", {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("a")}
+    )
+    key = sent["MsgKey"]
+    told = await receiver.one(AFTER_SEND, MsgKey=key)
+    judge(told)
+    judge(asked := await receiver.one(BEFORE_SEND, MsgKey=key))
+    assert (told.body["UnreadMsgNum"], asked.body["MsgBody"]) == (1, told.body["MsgBody"])
+
+
+async def test_a_message_that_the_app_changed_is_the_one_that_is_stored(
+    im: ImApi, receiver: Receiver, store: Database
+) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": a_text("flowers"), "CloudCustomData": "new"}
+
+    body = {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("packet")}
+    key = (await im.ok("openim/sendmsg", body))["MsgKey"]
+
+    told = await receiver.one(AFTER_SEND, MsgKey=key)
+    assert (told.body["MsgBody"], told.body["CloudCustomData"]) == (a_text("flowers"), "new")
+
+    message = await eventually(lambda: store[MESSAGES].find_one({"_id": key_id(bob, al, key)}))
+    assert (message["body"], message["custom_data"]) == (a_text("flowers"), "new")
+
+
+async def test_what_the_app_denies_is_nowhere_and_what_it_drops_looks_sent(im: ImApi, receiver: Receiver) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    body = {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("packet")}
+
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "ErrorCode": 120001, "ErrorInfo": "not here"}
+    denied = await im.ask("openim/sendmsg", body)
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "ErrorCode": 2}
+    await im.ok("openim/sendmsg", body)
+    receiver.answers.clear()
+    last = (await im.ok("openim/sendmsg", {**body, "MsgRandom": 2}))["MsgKey"]
+
+    assert (denied.code, denied.info) == (120001, "not here")
+    await receiver.one(AFTER_SEND, MsgKey=last)
+    assert len(receiver.of(AFTER_SEND, To_Account=al)) == 1
+
+    async def counted() -> int:
+        return (await im.ok("openim/get_c2c_unread_msg_num", {"To_Account": al}))["AllC2CUnreadMsgNum"]
+
+    assert await eventually(counted) == 1
+
+
+async def test_messages_of_a_conversation_are_told_in_order_though_one_is_not_taken_at_once(
+    im: ImApi, receiver: Receiver
+) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    refusals = iter([503, 500])
+    receiver.answers[AFTER_SEND] = lambda _: web.Response(status=s) if (s := next(refusals, None)) else OK
+    keys = []
+    for number in range(4):
+        one, other = (bob, al) if number % 2 else (al, bob)
+        body = {"From_Account": one, "To_Account": other, "MsgRandom": number, "MsgBody": a_text("x")}
+        keys.append((await im.ok("openim/sendmsg", body))["MsgKey"])
+
+    def told() -> list[str]:
+        return [each.body["MsgKey"] for each in receiver.of(AFTER_SEND) if each.body["From_Account"] in (bob, al)]
+
+    async def all_there() -> bool:
+        return len(told()) == 6
+
+    await eventually(all_there)
+    assert told() == [keys[0], keys[0], *keys]

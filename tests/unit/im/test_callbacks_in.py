@@ -12,13 +12,16 @@ from pydantic import SecretStr, ValidationError
 from config.settings import ImCallbackRule, ImCallbacksIn
 from gateway.im.callbacks_in_auth import Gate
 from gateway.im.callbacks_in_facts import Received, kept_fact, state_fact
+from gateway.im.callbacks_in_messages import sent_fact
 from gateway.im.callbacks_in_rules import decide, rules_of
 from gateway.system import Call
 from handlers.effects import Latest, Max
 from handlers.im.callbacks import STATE_CHANGES, fold_state
 from schemas.errors import Refused
+from schemas.events import Event
 from schemas.im.apps import App
-from schemas.im.callbacks import BEFORE_SEND, CallbackAnswer, StateChange, StateChanged, sign
+from schemas.im.callbacks import BEFORE_SEND, CallbackAnswer, MessageTold, StateChange, StateChanged, sign
+from schemas.im.message import MessageKey, message_id_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 APP = App("1400000001", "key", frozenset({"administrator"}))
@@ -203,6 +206,40 @@ def test_the_time_of_a_state_change_is_in_milliseconds() -> None:
 
     assert fact.time == datetime(2021, 8, 25, 9, 22, 12, 497_000, tzinfo=UTC)
     assert fact.id == "state/1400000001/al/1629883332497/Login/iPhone"
+
+
+TOLD = {
+    "From_Account": "bob",
+    "To_Account": "al",
+    "MsgSeq": 1,
+    "MsgRandom": 2,
+    "MsgTime": int(NOW.timestamp()),
+    "MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "hi"}}],
+}
+
+
+def told(**fields: Any) -> Event | None:
+    body = TOLD | fields
+    return sent_fact(received(body), msgspec.convert(body, MessageTold))
+
+
+def test_a_message_seen_by_callback_is_the_fact_that_its_call_makes() -> None:
+    fact = told()
+
+    assert fact is not None
+    assert fact.identity == message_id_of(APP.id, "bob", "al", MessageKey(1, 2, int(NOW.timestamp())))
+    assert (fact.subject, fact.time) == ("1400000001/al/bob", NOW)
+    assert told(UnreadMsgNum=9, SendMsgResult=80001) is None
+
+
+def test_the_time_of_a_message_is_exact_where_the_callback_tells_it_and_it_fits() -> None:
+    def at(milliseconds: int) -> datetime:
+        fact = told(EventTime=int(NOW.timestamp() * 1000) + milliseconds)
+        assert fact is not None
+        return fact.time
+
+    assert at(999) == NOW + timedelta(milliseconds=999)
+    assert at(1000) == at(-1) == NOW
 
 
 # ---- presence --------------------------------------------------------------------------------------------------------
