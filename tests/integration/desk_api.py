@@ -32,7 +32,7 @@ from stores.vault import Vault
 
 TOKEN = "a-back-ends-token"
 KEY = Fernet.generate_key().decode()
-CONTRACTS = ("endpoints.yaml", "deliveries.yaml", "preferences.yaml")
+CONTRACTS = ("endpoints.yaml", "deliveries.yaml", "preferences.yaml", "inbox.yaml")
 NOW = datetime(2096, 3, 1, 12, tzinfo=UTC)
 """Far from now: what is older than a month is cleared away at any moment."""
 HOOK = {"owner": "user/7", "channel": "webhook", "url": "https://hooks.example.com/fanfold"}
@@ -95,7 +95,17 @@ class PushApi:
 def contract() -> dict[str, Any]:
     """All of them, with no field in an answer that they do not name."""
     strict = deepcopy(load_contract(CONTRACTS))
-    for name in ("Endpoint", "EndpointMade", "Summary", "Delivery", "Attempt", "Preferences"):
+    for name in (
+        "Endpoint",
+        "EndpointMade",
+        "Summary",
+        "Delivery",
+        "Attempt",
+        "Preferences",
+        "Inbox",
+        "Entry",
+        "NowRead",
+    ):
         strict["components"]["schemas"][name]["additionalProperties"] = False
     return strict
 
