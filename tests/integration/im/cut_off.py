@@ -1,4 +1,4 @@
-"""A database whose writer dies, or falls asleep, before a write of its choice."""
+"""A database whose writer, in another process, dies, falls asleep, or is overtaken before a write."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,6 +15,7 @@ class CutOff:
 
     def __init__(self, database: Database, writes: int) -> None:
         self._database = database
+        self.name = f"{database.name} of another process"
         self._left = writes
 
     async def before_write(self, _collection: str) -> None:
@@ -31,6 +32,7 @@ class Asleep:
 
     def __init__(self, database: Database, collection: str) -> None:
         self._database = database
+        self.name = f"{database.name} of another process"
         self._collection = collection
         self.fell_asleep = asyncio.Event()
         self.awake = asyncio.Event()
@@ -49,6 +51,7 @@ class Overtaken:
 
     def __init__(self, database: Database, overtake: Callable[[], Awaitable[Any]]) -> None:
         self._database = database
+        self.name = f"{database.name} of another process"
         self._overtake = overtake
 
     async def before_write(self, _collection: str) -> None:
