@@ -217,7 +217,7 @@ def usersig(
     typer.echo(user_sig(effective_settings().im.apps, im_app, identifier, datetime.now(UTC), expire))
 
 
-@app.command()
+@app.command("hash-password")
 def hash_password() -> None:
     """Hash an agent's password for `contact_binding.agents`; it is typed, or comes by standard input."""
     from workers.commands.passwords import hashed
