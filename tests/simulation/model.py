@@ -142,8 +142,9 @@ class Expected(msgspec.Struct):
 
 def _document_mistakes(history: History, winners: Iterable[Copy], documents: Documents) -> list[str]:
     expected: dict[tuple[str, str], Expected] = {}
+    early: dict[tuple[str, str], set[str]] = {}
     for copy in winners:
-        _count(expected, copy, uncertain=_fact_of(copy) in history.uncertain)
+        _count(expected, early, copy, uncertain=_fact_of(copy) in history.uncertain)
     _count_inboxes(expected)
     found = []
     for collection in (*DOCUMENTS, ENTRIES):
@@ -154,10 +155,17 @@ def _document_mistakes(history: History, winners: Iterable[Copy], documents: Doc
     return found
 
 
-def _count(expected: dict[tuple[str, str], Expected], copy: Copy, *, uncertain: bool) -> None:
-    """The meaning of an event: its effects, one after another, on the documents as they are."""
+def _count(
+    expected: dict[tuple[str, str], Expected], early: dict[tuple[str, str], set[str]], copy: Copy, *, uncertain: bool
+) -> None:
+    """The meaning of an event: its effects, one after another, on the documents as they are.
+
+    `early`: the fences of marks that came before their fact.
+    """
     collection, identity = _fact_of(copy)
     if collection == ENTRIES:
+        # An early mark of another creation finds it after all, if it is folded once more.
+        uncertain |= not early.get((collection, identity), set()) <= {copy.log.fence}
         origin = {"fence": copy.log.fence, "offset": copy.decided.offset}
         body = {"_id": identity, "origin": origin, **copy.decided.outcome.fact.body}
         expected[collection, identity] = Expected(body, uncertain=uncertain)
@@ -167,6 +175,8 @@ def _count(expected: dict[tuple[str, str], Expected], copy: Copy, *, uncertain: 
             wanted = expected.setdefault(place, Expected({"_id": effect.key}))
             wanted.uncertain |= uncertain
             _change(wanted, copy, stamp(effect.change, copy.decided.offset))
+        else:
+            early.setdefault(place, set()).add(copy.log.fence)
 
 
 def _change(wanted: Expected, copy: Copy, effects: Change) -> None:
