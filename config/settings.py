@@ -325,6 +325,8 @@ class ImSettings(Part):
     """SDKAppID to app: {"1400000001": {"key": "...", "admins": ["administrator"]}}."""
     calls_per_second: int = Field(default=200, ge=0)
     """Calls of one app and command that a gateway takes in a second; 0 is no limit."""
+    roaming_days: int = Field(default=7, ge=1, le=36_500)
+    """How far back admin_getroammsg shows messages, by their time; they are kept for longer."""
     server_addresses: list[IPvAnyNetwork] = Field(default_factory=list)
     """What GetIPList answers: the addresses that clients reach and that callbacks come from."""
 

@@ -23,7 +23,7 @@ from handlers.directory import (
 )
 from handlers.im.callbacks import fold_state, keep_callback
 from handlers.im.conversations import delete_conversation, pin_conversation, read_messages
-from handlers.im.messages import fold_message, modify_message, pass_on, withdraw_message
+from handlers.im.messages import fold_message, keep_receipt, modify_message, pass_on, withdraw_message
 from handlers.im.presence import end_presence
 from handlers.im.relations_facts import remember_relation
 from handlers.inboxes import enter_inbox, read_inbox
@@ -64,6 +64,7 @@ from schemas.im.message import (
     ConversationDeleted,
     ConversationPinned,
     MessageModified,
+    MessageReceipted,
     MessageRelayed,
     MessageSent,
     MessagesRead,
@@ -112,6 +113,7 @@ ROUTES: dict[str, Route] = {
     "im.message.read": Route(MessagesRead, read_messages),
     "im.message.withdrawn": Route(MessageWithdrawn, withdraw_message),
     "im.message.modified": Route(MessageModified, modify_message),
+    "im.message.receipted": Route(MessageReceipted, keep_receipt),
     "im.conversation.deleted": Route(ConversationDeleted, delete_conversation),
     "im.conversation.pinned": Route(ConversationPinned, pin_conversation),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),

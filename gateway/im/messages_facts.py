@@ -46,9 +46,13 @@ def checked_body(body: Any, custom_data: str | None) -> tuple[Element, ...]:
         check_free_form(body, "$.MsgBody")
     except (msgspec.ValidationError, ValueError) as error:
         raise Failed(BODY_MALFORMED, f"MsgBody: {error}") from None
+    checked_size(body, custom_data)
+    return elements
+
+
+def checked_size(body: Any, custom_data: str | None) -> None:
     if (size := size_of(body, custom_data)) > MAX_MESSAGE_BYTES:
         raise Failed(TOO_LONG, f"the message has {size} bytes, at most {MAX_MESSAGE_BYTES} are allowed")
-    return elements
 
 
 def checked_key(text: str) -> MessageKey:

@@ -1,6 +1,7 @@
 """The IM server API: all commands that are served, each declared by the module that answers it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from channels.net import Net
@@ -11,9 +12,12 @@ from gateway.im.apps import apps_of
 from gateway.im.callbacks_out import CallbacksOut
 from gateway.im.callbacks_out_commands import Unread, calling_back
 from gateway.im.conversations import conversation_commands
+from gateway.im.conversations_list import conversation_list_commands
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
 from gateway.im.frame import PREFIX, Command, Frame
 from gateway.im.messages import message_commands
+from gateway.im.messages_changes import message_change_commands
+from gateway.im.messages_history import history_commands
 from gateway.im.online import online_commands
 from gateway.im.profiles import profile_commands
 from gateway.im.services import NONE
@@ -34,7 +38,10 @@ def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
         *online_commands(database),
         *sns_commands(database),
         *message_commands(database),
+        *message_change_commands(database),
+        *history_commands(database, timedelta(days=settings.roaming_days)),
         *conversation_commands(database),
+        *conversation_list_commands(database),
         *addresses_commands(settings.server_addresses),
     )
 

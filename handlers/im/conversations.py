@@ -3,7 +3,7 @@
 `im_conversations`, keyed APP/OWNER/PEER:
 
 - `owner` (APP/OWNER), `app`, `user`, `peer`, the same in every change;
-- `last`: a register of the newest message, by MsgTime and MsgSeq, that moves the conversation up in lists;
+- `last`: a register, by MsgTime and MsgSeq, of the newest of those messages that show in lists;
 - `unread`: the counted messages to the owner that are not recalled and were sent after `read_up_to`;
 - `read_up_to`: what was sent up to then is read, or gone from the history;
 - `cleared_up_to`: what was sent up to then is gone from the owner's history;
@@ -12,7 +12,7 @@
 """
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from handlers.effects import Change, Effect, Latest, Max, Recount, Set
 from handlers.outcome import Outcome
@@ -53,10 +53,10 @@ def identity(app: str, owner: str, peer: str) -> dict[str, Set]:
     }
 
 
-def moved_up(peer: str, key: MessageKey, sender: str) -> Change:
+def moved_up(peer: str, key: MessageKey, sender: str, at: datetime) -> Change:
     """A side's change by a message that shows in the list."""
     return {
-        "last": Latest(key.second, {"key": str(key), "sender": sender}, key.seq),
+        "last": Latest(key.second, {"key": str(key), "sender": sender, "at": at}, key.seq),
         "listed": Set(True),
         # False is less than true: this makes the field, and leaves a pinned conversation pinned.
         "pinned": Max(False),

@@ -7,7 +7,7 @@
 - `timelines`: the sides in whose history it is;
 - `unread_in`: the side to which it is unread until that is read; null once it is recalled, left out
   where it does not count;
-- `withdrawn`, and once it was overwritten `modified_at`.
+- `withdrawn`; `peer_read` by a read receipt alone; once it was overwritten `modified_at`.
 """
 
 from typing import Any
@@ -17,7 +17,14 @@ from handlers.im.conversations import CONVERSATIONS, MESSAGES, identity, moved_u
 from handlers.outcome import Emit, Fact, Outcome
 from schemas.cloudevents import to_millisecond
 from schemas.events import Event
-from schemas.im.message import MessageModified, MessageRelayed, MessageSent, MessageWithdrawn, side_of
+from schemas.im.message import (
+    MessageModified,
+    MessageReceipted,
+    MessageRelayed,
+    MessageSent,
+    MessageWithdrawn,
+    side_of,
+)
 from schemas.push import PushRequested
 
 PUSH_KIND = "im.message.sent"
@@ -35,7 +42,7 @@ def fold_message(event: Event, sent: MessageSent) -> Outcome:
     for side, (owner, peer) in sides.items():
         change: Change = identity(sent.app, owner, peer)
         if sent.listed:
-            change = {**change, **moved_up(peer, sent.key, sent.sender)}
+            change = {**change, **moved_up(peer, sent.key, sent.sender, at)}
         if counted and side == receivers:
             change = {**change, "unread": IncAbove((at,), "read_up_to")}
         effects.append(Effect(CONVERSATIONS, side, change))
@@ -51,6 +58,7 @@ def fold_message(event: Event, sent: MessageSent) -> Outcome:
         "body": list(sent.body),
         "custom_data": sent.custom_data,
         "withdrawn": False,
+        "peer_read": False,
         "imported": sent.imported,
         "receipt_wanted": sent.receipt_wanted,
         "extensible": sent.extensible,
@@ -85,6 +93,11 @@ def modify_message(event: Event, modified: MessageModified) -> Outcome:
     if modified.custom_data is not None:
         mark["custom_data"] = Set(modified.custom_data)
     return Outcome(effects=(Effect(MESSAGES, modified.message_id, mark, create=False),))
+
+
+def keep_receipt(_: Event, receipted: MessageReceipted) -> Outcome:
+    mark: Change = {"peer_read": Set(True)}
+    return Outcome(effects=(Effect(MESSAGES, receipted.message_id, mark, create=False),))
 
 
 def _push(sent: MessageSent) -> tuple[Emit, ...]:

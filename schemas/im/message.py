@@ -17,7 +17,8 @@ from schemas.times import Instant, Timed
 
 SOURCE = "im"
 SENT, RELAYED, READ, WITHDRAWN = "im.message.sent", "im.message.relayed", "im.message.read", "im.message.withdrawn"
-MODIFIED, DELETED, PINNED = "im.message.modified", "im.conversation.deleted", "im.conversation.pinned"
+MODIFIED, RECEIPTED = "im.message.modified", "im.message.receipted"
+DELETED, PINNED = "im.conversation.deleted", "im.conversation.pinned"
 
 MAX_UINT32 = 2**32 - 1
 UInt32 = Annotated[int, msgspec.Meta(ge=0, le=MAX_UINT32)]
@@ -126,7 +127,8 @@ class MessageSent(_Between, frozen=True, kw_only=True, omit_defaults=True):
     receipt_wanted: bool = False
     extensible: bool = False
     """Whether it may have extensions."""
-    life_seconds: int | None = None
+    life_seconds: UInt32 | None = None
+    """`MsgLifeTime`."""
     imported: bool = False
     offline_push: OfflinePush | None = None
 
@@ -165,6 +167,13 @@ class MessageModified(_Between, frozen=True, kw_only=True, omit_defaults=True):
             check_free_form(element, f"$.body[{index}]")
 
 
+class MessageReceipted(_Between, frozen=True, kw_only=True):
+    """The receiver sent a read receipt for a message. The API has no call for it: clients do that."""
+
+    def __post_init__(self) -> None:
+        _check_conversation(self.conversation, self.app, self.sender, self.receiver)
+
+
 class ConversationDeleted(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two took the conversation off the list, until the next message. The event's time says when."""
 
@@ -186,8 +195,13 @@ class ConversationPinned(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool
 
     def __post_init__(self) -> None:
-        if self.conversation != (expected := conversation_of(self.app, self.owner, self.peer)):
-            raise ValueError(f"conversation is app, smaller and greater user: {expected!r}")
+        _check_conversation(self.conversation, self.app, self.owner, self.peer)
+
+
+def _check_conversation(given: str, app: str, one: str, other: str) -> None:
+    """Of what others publish: another key would be another partition."""
+    if given != (expected := conversation_of(app, one, other)):
+        raise ValueError(f"conversation is app, smaller and greater user: {expected!r}")
 
 
 def _type(name: str, payload: type[msgspec.Struct], summary: str, *, internal: bool = True) -> EventType:
@@ -200,6 +214,7 @@ EVENT_TYPES = (
     _type(READ, MessagesRead, "An IM user has read what a peer sent, up to an instant"),
     _type(WITHDRAWN, MessageWithdrawn, "An IM message was recalled"),
     _type(MODIFIED, MessageModified, "What an IM message says was overwritten"),
+    _type(RECEIPTED, MessageReceipted, "An IM user sent a read receipt for a message", internal=False),
     _type(DELETED, ConversationDeleted, "An IM user deleted a conversation, with its history or without"),
     _type(PINNED, ConversationPinned, "An IM user pinned a conversation, or unpinned it", internal=False),
 )

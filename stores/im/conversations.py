@@ -1,6 +1,9 @@
 """Conversations as they are asked for; `handlers.im.conversations` says what the documents hold."""
 
 from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
 
 from handlers.im.conversations import CONVERSATIONS
 from schemas.im.ids import key_of
@@ -27,3 +30,41 @@ async def unread_of(database: Database, app: str, user: str, peers: Iterable[str
 
 async def unread_from(database: Database, app: str, user: str, peer: str) -> int:
     return (await unread_of(database, app, user, (peer,)))[peer]
+
+
+async def cleared_up_to(database: Database, app: str, owner: str, peer: str) -> datetime | None:
+    """Up to when the owner's history is gone; None where it never was cleared."""
+    with translated():
+        row = await database[CONVERSATIONS].find_one({"_id": side_of(app, owner, peer)}, {"cleared_up_to": 1})
+    return None if row is None else row.get("cleared_up_to")
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A conversation on its owner's list."""
+
+    peer: str
+    order: str
+    pinned: bool
+    last_at: datetime
+    """When the last message was sent that shows in the list."""
+    cleared_up_to: datetime | None
+
+    @property
+    def empty(self) -> bool:
+        """Its last message came, but is gone from the history: an old one that was imported after that."""
+        return self.cleared_up_to is not None and self.last_at <= self.cleared_up_to
+
+
+async def conversations_of(
+    database: Database, app: str, owner: str, *, pinned: bool, after: str, limit: int | None
+) -> list[Listed]:
+    """On the owner's list, pinned or not, behind a place in its order."""
+    matching = {"owner": key_of(app, owner), "listed": True, "pinned": pinned, "order": {"$gt": after}}
+    fields = dict.fromkeys(("peer", "order", "pinned", "last", "cleared_up_to"), 1)
+    with translated():
+        found = database[CONVERSATIONS].find(matching, fields).sort([("order", 1)]).limit(limit or 0)
+        rows = await found.to_list()
+    return [
+        Listed(row["peer"], row["order"], row["pinned"], row["last"]["v"]["at"], row.get("cleared_up_to"))
+        for row in rows
+    ]

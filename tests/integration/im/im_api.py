@@ -31,6 +31,7 @@ IM = {
         OTHER_APP: {"key": OTHER_KEY, "admins": [ADMIN]},
     },
     "calls_per_second": 0,
+    "roaming_days": 36_500,
     "server_addresses": ["192.0.2.0/24", "198.51.100.17"],
 }
 

@@ -13,6 +13,7 @@ from config.settings import Settings
 from tests.integration.chat_api import eventually, folding
 
 _times = itertools.count(1_000_000_000)
+_numbers = itertools.count(1)
 
 
 def text(words: str) -> list[dict[str, Any]]:
@@ -47,6 +48,8 @@ class Person:
         body = {
             "From_Account": self.id,
             "To_Account": peer.id,
+            # By this, messages of one second keep their order.
+            "MsgSeq": next(_numbers),
             "MsgRandom": random.getrandbits(32),
             "MsgBody": text(words),
             **fields,

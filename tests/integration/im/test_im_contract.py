@@ -3,6 +3,8 @@
 A module of the API that is added joins its builders in `BUILDERS`.
 """
 
+from collections.abc import AsyncIterator
+
 import aiohttp
 import im_calls
 import im_messages_calls
@@ -10,12 +12,19 @@ import im_relations_calls
 import pytest
 from im_api import ImApi
 from im_contract import call_of, judge_answer, judge_request, operations, wanted
+from im_messages import at_work
 
 from config.settings import ImSettings, Settings
 from gateway.im.system import im_system
 from stores.mongo import open_database
 
 BUILDERS: dict[str, im_calls.Builder] = {**im_calls.CALLS, **im_relations_calls.CALLS, **im_messages_calls.CALLS}
+
+
+@pytest.fixture(scope="module", autouse=True)
+async def folder(im_settings: Settings, im_http: object) -> AsyncIterator[None]:
+    async with at_work(im_settings):
+        yield
 
 
 @pytest.mark.parametrize("operation_id", sorted(BUILDERS))

@@ -8,7 +8,7 @@ from im_api import ADMIN, ImApi, a_user
 from im_messages import Person, at_work, people, text
 
 from config.settings import Settings
-from handlers.im.messages import MESSAGES
+from handlers.im.conversations import MESSAGES
 from stores.mongo import Database
 
 

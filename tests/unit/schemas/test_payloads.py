@@ -12,6 +12,7 @@ from config.topics import EVENT_TYPES, TOPICS
 from handlers.routes import ROUTES
 from schemas.delivery import DeliveryPlanned
 from schemas.detection import DetectionNoticed
+from schemas.im.message import MessageModified, MessageRelayed, MessageSent, OfflinePush
 from schemas.inbox import InboxEntered
 from schemas.letter import DeadLettered
 from schemas.push import PushRequested
@@ -24,6 +25,10 @@ FREE_FORM = {
     (PushRequested, "fields"),
     (InboxEntered, "fields"),
     (DeliveryPlanned, "fields"),
+    (MessageSent, "body[]"),
+    (MessageRelayed, "body[]"),
+    (MessageModified, "body[]"),
+    (OfflinePush, "offline_push.info"),
 }
 
 
@@ -140,6 +145,10 @@ def minimal(payload: type) -> dict[str, Any]:
         "target": "ep_1",
         "kind": "message",
         "requested_at": "2026-01-01T00:00:00Z",
+        "conversation": "1400000001/ann/bob",
+        "app": "1400000001",
+        "reader": "ann",
+        "peer": "bob",
         "up_to": "2026-01-01T00:00:00Z",
     }
     info = inspect.type_info(payload)

@@ -1,0 +1,53 @@
+"""Messages as they are asked for; `handlers.im.messages` says what the documents hold."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from handlers.im.conversations import MESSAGES
+from schemas.im.message import MessageKey, message_id_of
+from stores.mongo import Database, Document, translated
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as it is now."""
+
+    sender: str
+    receiver: str
+    key: str
+    order: str
+    body: list[dict[str, Any]]
+    custom_data: str | None
+    withdrawn: bool
+    peer_read: bool
+    extensible: bool
+
+
+_FIELDS = dict.fromkeys(Stored.__struct_fields__, 1)
+
+
+async def find_message(database: Database, app: str, sender: str, receiver: str, key: MessageKey) -> Stored | None:
+    """By direction and key."""
+    with translated():
+        row = await database[MESSAGES].find_one({"_id": message_id_of(app, sender, receiver, key)}, _FIELDS)
+    return None if row is None else _stored(row)
+
+
+async def history(
+    database: Database, side: str, first: str, before: str, cleared_up_to: datetime | None, limit: int
+) -> list[Stored]:
+    """What a side has between two places in its order, newest first; nothing that was cleared."""
+    matching: Document = {"timelines": side, "order": {"$gte": first, "$lt": before}}
+    stages: list[Document] = [{"$match": matching}, {"$sort": {"order": -1}}]
+    if cleared_up_to is not None:
+        # In a stage of its own: `at` is not in the index, and the embedded store would walk the collection.
+        stages.append({"$match": {"at": {"$gt": cleared_up_to}}})
+    stages += [{"$limit": limit}, {"$project": _FIELDS}]
+    with translated():
+        rows = await (await database[MESSAGES].aggregate(stages)).to_list()
+    return [_stored(row) for row in rows]
+
+
+def _stored(row: Document) -> Stored:
+    return Stored(**{name: row[name] for name in Stored.__struct_fields__})
