@@ -52,14 +52,6 @@ from schemas.directory import (
 )
 from schemas.im.accounts import AccountDeleted, AccountKicked
 from schemas.im.callbacks import CallbackReceived, StateChanged
-from schemas.im.sns_facts import (
-    BlacklistAdded,
-    BlacklistDeleted,
-    FriendAdded,
-    FriendDeleted,
-    FriendGroupsChanged,
-    FriendRequested,
-)
 from schemas.im.message import (
     ConversationDeleted,
     ConversationPinned,
@@ -69,6 +61,14 @@ from schemas.im.message import (
     MessageSent,
     MessagesRead,
     MessageWithdrawn,
+)
+from schemas.im.sns_facts import (
+    BlacklistAdded,
+    BlacklistDeleted,
+    FriendAdded,
+    FriendDeleted,
+    FriendGroupsChanged,
+    FriendRequested,
 )
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
