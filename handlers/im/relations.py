@@ -51,11 +51,15 @@ class Blocked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True):
-    """The facts about the last change that others are told of; `version` is that of the head it came with."""
+    """The facts about the last change, where others are told of it.
+
+    `version` is that of the head it came with; `call` names the call that made it, the same for a repeat.
+    """
 
     types: tuple[str, ...]
     at: datetime
     version: int
+    call: str
 
 
 class Edge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -101,10 +105,11 @@ class Change(msgspec.Struct, frozen=True):
 class Relations:
     """A user's head and some of the edges, by the other's user id, for one call to look at and change.
 
-    Every method that may meet trouble returns it and has changed nothing.
+    Every method that may meet trouble returns it and has changed nothing. `call` names the call, where others are
+    to be told of what it changes.
     """
 
-    def __init__(self, head: Head, edges: Mapping[str, Edge], at: datetime, *, tells: bool = True) -> None:
+    def __init__(self, head: Head, edges: Mapping[str, Edge], at: datetime, call: str | None) -> None:
         self._head = head
         self._before = dict(edges)
         self._edges = dict(edges)
@@ -113,7 +118,7 @@ class Relations:
         self._blocked = head.blocked
         self._placed = head.placed
         self._at = at
-        self._tells = tells
+        self._call = call
 
     def edge(self, other: str) -> Edge:
         return self._edges.get(other, NOTHING)
@@ -249,7 +254,7 @@ class Relations:
         types = told_of(before, after)
         if not types:
             return after
-        told = Told(types, self._at, version) if self._tells else None
+        told = None if self._call is None else Told(types, self._at, version, self._call)
         return msgspec.structs.replace(after, told=told)
 
     def _next_place(self) -> int:

@@ -72,12 +72,12 @@ class Done(msgspec.Struct, Generic[T], frozen=True):
 
 
 async def change(
-    database: Database, app: str, wishes: Mapping[str, Wish[T]], at: datetime, *, tells: bool = True
+    database: Database, app: str, wishes: Mapping[str, Wish[T]], at: datetime, call: str | None = None
 ) -> dict[str, Done[T]]:
     """Change the relations of these users, each of them whole or not at all; a hundred at most.
 
-    A user whose relations others went on changing faster is not in the answer. `tells` False: what is
-    changed is nothing that others are to be told of.
+    A user whose relations others went on changing faster is not in the answer. `call` names the
+    call that changes them, where others are to be told of it.
     """
     async with AsyncExitStack() as turns:
         try:
@@ -87,11 +87,11 @@ async def change(
                     await turns.enter_async_context(_turns.setdefault((database.name, key), asyncio.Lock()))
         except TimeoutError:
             return {}
-        return await _change(database, app, wishes, at, tells)
+        return await _change(database, app, wishes, at, call)
 
 
 async def _change(
-    database: Database, app: str, wishes: Mapping[str, Wish[T]], at: datetime, tells: bool
+    database: Database, app: str, wishes: Mapping[str, Wish[T]], at: datetime, call: str | None
 ) -> dict[str, Done[T]]:
     done: dict[str, Done[T]] = {}
     waiting = dict(wishes)
@@ -99,7 +99,7 @@ async def _change(
     pause = 0.002
     while waiting:
         opened = await _open(database, app, waiting)
-        decided = {user: _decided(waiting[user], *opened[user], at, tells) for user in waiting}
+        decided = {user: _decided(waiting[user], *opened[user], at, call) for user in waiting}
         changes = {user: change for user, (_, change) in decided.items() if change is not None}
         lost = await _commit(database, app, changes, at)
         done |= {user: result for user, (result, _) in decided.items() if user not in lost}
@@ -114,16 +114,16 @@ async def _change(
 
 
 async def change_one(
-    database: Database, app: str, user: str, wish: Wish[T], at: datetime, *, tells: bool = True
+    database: Database, app: str, user: str, wish: Wish[T], at: datetime, call: str | None = None
 ) -> Done[T] | None:
     """The same for one user; None where others went on changing faster."""
-    return (await change(database, app, {user: wish}, at, tells=tells)).get(user)
+    return (await change(database, app, {user: wish}, at, call)).get(user)
 
 
 async def consider(database: Database, app: str, user: str, wish: Wish[T], at: datetime) -> T:
     """What would result, as things stand. Nothing is written."""
     opened = await _open(database, app, {user: wish})
-    return wish.decide(Relations(*opened[user], at))
+    return wish.decide(Relations(*opened[user], at, None))
 
 
 async def head_of(database: Database, app: str, user: str) -> Head:
@@ -133,9 +133,9 @@ async def head_of(database: Database, app: str, user: str) -> Head:
 
 
 def _decided(
-    wish: Wish[T], head: Head, edges: Mapping[str, Edge], at: datetime, tells: bool
+    wish: Wish[T], head: Head, edges: Mapping[str, Edge], at: datetime, call: str | None
 ) -> tuple[Done[T], Change | None]:
-    relations = Relations(head, edges, at, tells=tells)
+    relations = Relations(head, edges, at, call)
     result = wish.decide(relations)
     change = relations.close()
     if change is None:

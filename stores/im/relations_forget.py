@@ -25,11 +25,11 @@ async def forget_relations(database: Database, app: App, users: Sequence[str]) -
     for user in users:
         while others := await noting(database, app.id, user, _AT_ONCE):
             wishes = {other: Wish((user,), _drop_all) for other in others}
-            _insist(await change(database, app.id, wishes, at, tells=False))
+            _insist(await change(database, app.id, wishes, at))
         await head_of(database, app.id, user)
         while others := await noted(database, app.id, user, _AT_ONCE):
-            _insist(await change_one(database, app.id, user, Wish(others, _drop_all), at, tells=False))
-        _insist(await change_one(database, app.id, user, Wish((), _drop_groups), at, tells=False))
+            _insist(await change_one(database, app.id, user, Wish(others, _drop_all), at))
+        _insist(await change_one(database, app.id, user, Wish((), _drop_groups), at))
         await forget_all_requests(database, app.id, user)
 
 

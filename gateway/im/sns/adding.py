@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 from gateway.im.frame import Caller
-from gateway.im.sns.facts import facts_of, groups_facts, request_facts
+from gateway.im.sns.facts import call_of, facts_of, groups_facts, request_facts
 from handlers.im.relations import Friend, Relations
 from handlers.im.relations_add import Request, Sides, answer_to
 from handlers.im.relations_fields import with_fields
@@ -111,7 +111,7 @@ class Adding:
             other: Wish((self._user,), partial(_befriend, self._user, _theirs(friend)))
             for other, friend in self._agreed(agreed).items()
         }
-        done = await change(self._database, self._app, wishes, self._caller.at)
+        done = await change(self._database, self._app, wishes, self._caller.at, call_of(self._caller))
         for other in wishes:
             trouble = done[other].result if other in done else CONFLICT
             self.outcomes[other] = _THEIR_TROUBLE.get(trouble, trouble) if trouble else None
@@ -120,7 +120,9 @@ class Adding:
 
     async def _put_on_own(self, friends: Mapping[str, Friend]) -> None:
         agreed = self._agreed(friends)
-        done = await change_one(self._database, self._app, self._user, self._own_wish(agreed), self._caller.at)
+        done = await change_one(
+            self._database, self._app, self._user, self._own_wish(agreed), self._caller.at, call_of(self._caller)
+        )
         self.outcomes |= done.result if done else dict.fromkeys(agreed, CONFLICT)
         self.facts += groups_facts(self._caller, self._user, done)
         await self._take_back([other for other in agreed if self.outcomes[other]])
@@ -139,14 +141,14 @@ class Adding:
             for other in others
             if other in self._added
         }
-        await change(self._database, self._app, wishes, self._caller.at, tells=False)
+        await change(self._database, self._app, wishes, self._caller.at)
 
     async def _look_again(self, friends: Mapping[str, Friend]) -> None:
         """Who has blocked the user meanwhile is no friend; of the others it is told."""
         pairs = await edges_between(self._database, self._app, self._user, friends)
         blocked = [other for other, (own, theirs) in pairs.items() if own.friend and theirs.blocked]
         if blocked:
-            await change_one(self._database, self._app, self._user, unfriending(blocked), self._caller.at, tells=False)
+            await change_one(self._database, self._app, self._user, unfriending(blocked), self._caller.at)
             self.outcomes |= dict.fromkeys(blocked, ON_OTHERS_BLACKLIST)
         agreed = self._agreed(friends)
         await forget_requests(self._database, self._app, self._user, agreed)

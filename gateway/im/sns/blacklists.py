@@ -6,7 +6,7 @@ from functools import partial
 from gateway.im.frame import Caller
 from gateway.im.sns.adding import unfriending
 from gateway.im.sns.calls import code_of, failed_in, info_of, known_profiles, portions, results
-from gateway.im.sns.facts import facts_of
+from gateway.im.sns.facts import call_of, facts_of
 from gateway.im.sns.friend_lists import relation
 from gateway.system import Reply
 from handlers.im.relations import Edge, Relations
@@ -38,7 +38,7 @@ class Blacklists:
         The other way round is looked at for those too who were blocked already: a call may
         have been cut off in between.
         """
-        user, others = body.from_account, [*dict.fromkeys(body.to_account)]
+        user, others, call = body.from_account, [*dict.fromkeys(body.to_account)], call_of(caller)
         known = await known_profiles(self._database, caller.app, user, others)
         outcomes: dict[str, Trouble | None] = {}
         facts: list[Event] = []
@@ -46,11 +46,11 @@ class Blacklists:
             good = [other for other in some if other in known and other != user]
             outcomes |= {other: ONESELF if other == user else NO_ACCOUNT for other in some}
             wish = Wish(good, partial(_block_all, good))
-            done = await change_one(self._database, caller.app.id, user, wish, caller.at)
+            done = await change_one(self._database, caller.app.id, user, wish, caller.at, call)
             outcomes |= done.result if done else dict.fromkeys(good, CONFLICT)
             blocked = [other for other in good if done and done.edges[other].blocked]
             theirs = {other: unfriending([user]) for other in blocked}
-            undone = theirs.keys() - (await change(self._database, caller.app.id, theirs, caller.at)).keys()
+            undone = theirs.keys() - (await change(self._database, caller.app.id, theirs, caller.at, call)).keys()
             outcomes |= dict.fromkeys(undone, CONFLICT)
             await forget_requests(self._database, caller.app.id, user, blocked)
             pairs = await edges_between(self._database, caller.app.id, user, blocked)
@@ -59,13 +59,13 @@ class Blacklists:
 
     async def delete(self, caller: Caller, body: BlackListed) -> Reply:
         """Who is not on the list is no failure: the API has no code for it."""
-        user, others = body.from_account, [*dict.fromkeys(body.to_account)]
+        user, others, call = body.from_account, [*dict.fromkeys(body.to_account)], call_of(caller)
         known = await known_profiles(self._database, caller.app, user, others)
         outcomes: dict[str, Trouble | None] = {}
         facts: list[Event] = []
         for some in portions(others):
             done = await change_one(
-                self._database, caller.app.id, user, Wish(some, partial(_unblock_all, some)), caller.at
+                self._database, caller.app.id, user, Wish(some, partial(_unblock_all, some)), caller.at, call
             )
             outcomes |= dict.fromkeys(some, None if done else CONFLICT)
             edges = done.edges if done else {}

@@ -1,9 +1,10 @@
 """The facts about what a call has changed.
 
-They are made of the edges, which say by which change they became what they are. So a call that is repeated,
-because Kafka was away after its write, tells again what its first try has done, under the same ids.
+They are made of the edges, which say by which change and call they became what they are. So a call that is
+repeated, because Kafka was away after its write, tells again what its first try has done, under the same ids.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,17 +34,24 @@ from stores.im.relations import Done
 SOURCE = "im"
 
 TOLD_AGAIN = timedelta(minutes=10)
-"""How long after a change a call that finds it made is taken for a repeat of the one that made it."""
+"""How long after a change the same call is taken for a repeat of the one that made it."""
 
 Pairs = Mapping[str, tuple[Edge, Edge]]
 """By user id: what the caller's user has noted of the other, and the other of the user."""
 
 
+def call_of(caller: Caller) -> str:
+    """The same for a call and its repeats: these calls have no id, so it is what they ask for."""
+    call = caller.call
+    return hashlib.sha256(f"{call.path}\n".encode() + call.raw_bytes).hexdigest()[:24]
+
+
 def facts_of(caller: Caller, user: str, pairs: Pairs, *types: str, forced: bool = False) -> Iterator[Event]:
-    """Facts of these types about what is between a user, who wanted it so, and the others."""
+    """Facts of these types about what this call has changed between a user, who wanted it so, and the others."""
+    call = call_of(caller)
     for other, (own, back) in pairs.items():
         for by, of, edge in ((user, other, own), (other, user, back)):
-            if edge.told and caller.at - edge.told.at < TOLD_AGAIN:
+            if edge.told and edge.told.call == call and caller.at - edge.told.at < TOLD_AGAIN:
                 for kind in edge.told.types:
                     if kind in types:
                         payload = _payload(caller, kind, by, of, user, forced)

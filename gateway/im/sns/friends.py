@@ -6,7 +6,7 @@ from functools import partial
 from gateway.im.frame import Caller
 from gateway.im.sns.adding import Adding, unfriending
 from gateway.im.sns.calls import PORTION, insisted, known_profiles, portions, results
-from gateway.im.sns.facts import facts_of, groups_facts
+from gateway.im.sns.facts import call_of, facts_of, groups_facts
 from gateway.system import Reply
 from handlers.im.relations import Friend, Relations
 from handlers.im.relations_fields import UPDATABLE, with_fields
@@ -66,7 +66,7 @@ class Friends:
             outcomes |= dict.fromkeys(await self._blocking(caller, user, possible), ON_OTHERS_BLACKLIST)
             good = {other: item for other, item in possible.items() if outcomes[other] is None}
             wish = Wish([*good], partial(_import_all, good, caller))
-            done = await change_one(self._database, caller.app.id, user, wish, caller.at, tells=False)
+            done = await change_one(self._database, caller.app.id, user, wish, caller.at)
             outcomes |= done.result if done else dict.fromkeys(good, CONFLICT)
             # Again, for whoever has blocked the user meanwhile.
             outcomes |= dict.fromkeys(await self._blocking(caller, user, possible), ON_OTHERS_BLACKLIST)
@@ -118,12 +118,14 @@ class Friends:
         self, caller: Caller, user: str, others: Sequence[str], *, both: bool
     ) -> tuple[set[str], set[str], Sequence[Event]]:
         """Those who were on a list, those whose list was too busy to be changed, and what is told of it."""
-        app, deleted, busy = caller.app.id, set[str](), set[str]()
+        app, call, deleted, busy = caller.app.id, call_of(caller), set[str](), set[str]()
         if both:
-            theirs = await change(self._database, app, {other: unfriending([user]) for other in others}, caller.at)
+            theirs = await change(
+                self._database, app, {other: unfriending([user]) for other in others}, caller.at, call
+            )
             deleted |= {other for other, done in theirs.items() if done.result}
             busy |= set(others) - theirs.keys()
-        own = await change_one(self._database, app, user, unfriending(others), caller.at)
+        own = await change_one(self._database, app, user, unfriending(others), caller.at, call)
         deleted |= set(own.result) if own else set()
         busy |= set() if own else set(others)
         pairs = await edges_between(self._database, app, user, others)
@@ -134,7 +136,7 @@ class Friends:
         pairs = await edges_between(self._database, caller.app.id, user, others)
         friends = [other for other, (own, theirs) in pairs.items() if own.friend and theirs.blocked]
         if friends:
-            await change_one(self._database, caller.app.id, user, unfriending(friends), caller.at, tells=False)
+            await change_one(self._database, caller.app.id, user, unfriending(friends), caller.at)
         return [other for other, (own, theirs) in pairs.items() if theirs.blocked and not own.blocked]
 
 

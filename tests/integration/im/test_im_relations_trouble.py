@@ -28,7 +28,7 @@ MY_APP = App(APP, "", frozenset({ADMIN}))
 async def carry_out(database: Any, command: str, body: dict[str, Any]) -> Reply:
     """A call of the API on a database of one's own, without the gateway around it."""
     (found,) = (known for known in sns_commands(database) if known.name == command)
-    call = Call("POST", found.path, {}, {}, b"", datetime.now(UTC), "", "")
+    call = Call("POST", found.path, {}, {}, msgspec.json.encode(body), datetime.now(UTC), "", "")
     return await found.handle(Caller(MY_APP, ADMIN, call), msgspec.convert(body, found.body))
 
 
@@ -245,6 +245,20 @@ async def test_a_repeat_tells_again_what_was_done_under_the_same_ids(
     assert {fact.id for fact in again.facts} == told
     await make_older(im_database, users, timedelta(minutes=10))
     assert (await carry_out(im_database, command, body(*users))).facts == ()
+
+
+async def test_what_another_call_has_done_is_not_told_again(im: ImApi, im_database: Database) -> None:
+    ann, ben = a_user("ann"), a_user("ben")
+    await im.imported(ann, ben)
+    await carry_out(im_database, "friend_add", adding(ann, ben))
+
+    (known,) = (await carry_out(im_database, "friend_add", adding(ben, ann))).data.result_item
+    assert (await carry_out(im_database, "friend_add", adding(ben, ann))).facts == ()
+    assert known.result_code == 30001
+
+    await carry_out(im_database, "friend_delete", {"From_Account": ben, "To_Account": [ann]})
+    reply = await carry_out(im_database, "friend_delete", {"From_Account": ann, "To_Account": [ben]})
+    assert [(fact.type, fact.subject) for fact in reply.facts] == [("im.friend.deleted", key_of(APP, ann))]
 
 
 async def make_older(database: Database, users: list[str], age: timedelta) -> None:

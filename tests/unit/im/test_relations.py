@@ -40,8 +40,8 @@ def a_friend(**fields: Any) -> Friend:
     return Friend(**{"added_at": NOW, "source": "AddSource_Type_Test", "place": 1, **fields})
 
 
-def opened(head: Head | None = None, *, tells: bool = True, **edges: Edge) -> Relations:
-    return Relations(head or Head(), edges, NOW, tells=tells)
+def opened(head: Head | None = None, call: str | None = "call", **edges: Edge) -> Relations:
+    return Relations(head or Head(), edges, NOW, call)
 
 
 # ---- what an add results in ------------------------------------------------------------------------------------------
@@ -99,7 +99,7 @@ def test_a_new_friend_is_the_last_of_the_list_and_is_told_of() -> None:
     change = relations.close()
     assert change is not None
     assert change.head == Head(version=5, placed=8, friends=3, standard_sequence=10)
-    assert change.edges == {"bob": Edge(friend=a_friend(place=8), told=Told(("im.friend.added",), NOW, 5))}
+    assert change.edges == {"bob": Edge(friend=a_friend(place=8), told=Told(("im.friend.added",), NOW, 5, "call"))}
 
 
 def test_what_changes_nothing_is_no_change() -> None:
@@ -134,14 +134,14 @@ def test_who_is_blocked_is_no_friend_and_both_is_told() -> None:
 
     change = relations.close()
     assert change is not None
-    told = Told(("im.friend.deleted", "im.blacklist.added"), NOW, 2)
+    told = Told(("im.friend.deleted", "im.blacklist.added"), NOW, 2, "call")
     assert change.edges == {"bob": Edge(blocked=Blocked(place=2, at=NOW), told=told)}
     assert (change.head.friends, change.head.blocked, change.head.groups) == (0, 1, (Group("g", 0),))
 
 
 def test_what_an_import_does_is_told_to_nobody() -> None:
-    earlier = Told(("im.friend.deleted",), NOW - timedelta(days=1), 1)
-    relations = opened(tells=False, bob=Edge(told=earlier))
+    earlier = Told(("im.friend.deleted",), NOW - timedelta(days=1), 1, "earlier")
+    relations = opened(call=None, bob=Edge(told=earlier))
 
     relations.befriend("bob", FRIEND)
 
@@ -151,7 +151,7 @@ def test_what_an_import_does_is_told_to_nobody() -> None:
 
 
 def test_a_remark_leaves_what_was_told_as_it_was() -> None:
-    told = Told(("im.friend.added",), NOW - timedelta(minutes=1), 3)
+    told = Told(("im.friend.added",), NOW - timedelta(minutes=1), 3, "earlier")
     relations = opened(Head(version=3, placed=1, friends=1), bob=Edge(friend=a_friend(), told=told))
 
     relations.rewrite("bob", a_friend(remark="B."))
@@ -262,7 +262,7 @@ acts = st.one_of(
 def test_the_head_counts_what_the_edges_say(calls: list[list[Any]]) -> None:
     head, edges = Head(), dict[str, Edge]()
     for call in calls:
-        relations = Relations(head, edges, NOW)
+        relations = Relations(head, edges, NOW, None)
         for name, *args in call:
             if name == "befriend":
                 args = [args[0], a_friend(groups=tuple(dict.fromkeys(args[1])))]
