@@ -105,8 +105,15 @@ async def pushing(settings: Settings) -> AsyncIterator[Health]:
     """A router and a dispatcher at work; stopped in order."""
     async with AsyncExitStack() as stack:
         health = Health()
-        await stack.enter_async_context(_running(run_router(settings, stop := asyncio.Event(), health), stop))
+        await stack.enter_async_context(routing(settings, health))
         await stack.enter_async_context(dispatching(settings, health))
+        yield health
+
+
+@asynccontextmanager
+async def routing(settings: Settings, health: Health | None = None) -> AsyncIterator[Health]:
+    health = health or Health()
+    async with _running(run_router(settings, stop := asyncio.Event(), health), stop):
         yield health
 
 

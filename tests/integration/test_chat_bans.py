@@ -12,6 +12,7 @@ from chat_api import ChatApi, ago, eventually, folding, in_time
 
 from config.settings import Settings
 from stores.mongo import Database
+from tests.integration.pushing import routing
 from workers.clock import run_clock
 from workers.health import Health
 
@@ -145,7 +146,7 @@ def a_notice(**fields: object) -> dict[str, object]:
 
 
 async def test_a_detection_notice_reaches_accounts_inbox_and_pushes_and_counts_once(
-    chat: ChatApi, database: Database
+    chat: ChatApi, settings: Settings, database: Database
 ) -> None:
     await chat.tell("syncUserInfo", {"userId": "u2", "status": 2}, timestamp=ago(seconds=20))
     await eventually(lambda: banned(chat, "u2"))
@@ -158,22 +159,16 @@ async def test_a_detection_notice_reaches_accounts_inbox_and_pushes_and_counts_o
     accounts = {account["_id"]: account async for account in database["accounts"].find()}
     inspections = {user_id: account["inspection"]["v"]["status"] for user_id, account in accounts.items()}
     assert inspections == {"u1": 2, "u2": 1}
-    inbox = await eventually(lambda: database["inboxes"].find_one({"_id": "boss"}))
-    assert inbox["unread"] == 1
-    await eventually(lambda: counted(database, "pushes", 3))
-    pushes = [(push["channel"], push["recipient"], push["state"]) async for push in database["pushes"].find()]
-    assert sorted(pushes) == [
-        ("email", "a@example.org", "requested"),
-        ("email", "b@example.org", "requested"),
-        ("user", "boss", "requested"),
-    ]
-    [notice] = await database["notices"].find().to_list()
-    assert (notice["user_id"], notice["detection"], notice["title"]) == ("boss", "T1", "Check")
-    [detection] = await database["detections"].find().to_list()
+    async with routing(settings):
+        await eventually(lambda: counted(database, "inbox_entries", 3))
+        await chat.tell("detection/notice", a_notice(receiveEmail="", recordList=[]))
+        await eventually(lambda: database["inboxes"].find_one({"_id": "user/boss", "unread": 2}))
+    recipients = [push["recipient"] async for push in database["pushes"].find()]
+    assert sorted(recipients) == ["email/a@example.org", "email/b@example.org", "user/boss", "user/boss"]
+    entry = await database["inbox_entries"].find_one({"recipient": "user/boss"})
+    assert (entry["kind"], entry["fields"]["code"], entry["title"]) == ("detection.noticed", "T1", "Check")
+    [detection, *_] = await database["detections"].find().to_list()
     assert [record["checked"] for record in detection["notice"]["records"]] == [True, True, False, False]
-
-    await chat.tell("detection/notice", a_notice(receiveEmail="", recordList=[]))
-    await eventually(lambda: database["inboxes"].find_one({"_id": "boss", "unread": 2}))
 
 
 async def counted(database: Database, collection: str, wanted: int) -> bool:

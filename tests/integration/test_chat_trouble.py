@@ -47,7 +47,7 @@ async def test_payloads_that_no_document_can_hold_become_dead_letters_and_the_re
         ("detection.noticed", {"params": {"a": {"b.c": 1}}}),
         ("detection.noticed", {"params": {"a": 2**70}}),
         ("detection.noticed", {"records": [{"user_id": "u1", "checked": True, "status": 9}]}),
-        ("push.requested", {"channel": "pigeon", "recipient": "x"}),
+        ("inbox.read", {"recipient": "pigeon/x", "up_to": "2026-01-01T00:00:00Z"}),
     ]
     events = [an_event(kind, "u1", payload) for kind, payload in hostile]
     odd_time = an_event("account.session.changed", "u1", session, time=datetime(9500, 1, 1, tzinfo=UTC))
