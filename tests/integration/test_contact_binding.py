@@ -215,6 +215,15 @@ async def test_changes_at_once_are_counted_each_and_the_last_one_stands(agent: A
     assert [row["openId"] for row in await agent.rows(cId=41)] == [last["open_id"]]
 
 
+async def test_of_changes_at_once_to_two_fields_neither_is_lost(agent: Agent) -> None:
+    await agent.add(43, "start")
+    for number in range(10):
+        wanted = {"openId": f"o-{number}", "appId": f"a-{number}"}
+        await asyncio.gather(*(agent.update(43, **{name: value}) for name, value in wanted.items()))
+        [row] = await agent.rows(cId=43)
+        assert {name: row[name] for name in wanted} == wanted
+
+
 async def test_adding_and_removing_at_once_ends_in_what_was_told_last(agent: Agent, settings: Settings) -> None:
     calls = [agent.add(42, f"o-{number}") for number in range(10)] + [agent.delete(42) for _ in range(10)]
     answers = [answer.whole for answer in await asyncio.gather(*calls)]
