@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.im.callbacks_in_facts import Received, fact, time_in
+from gateway.im.messages_changes import CLOCKS_APART
 from handlers.im.conversations import WITHIN_SECOND
 from schemas.events import Event
 from schemas.im.callbacks import AFTER_READ, AFTER_SEND, AFTER_WITHDRAW, MessageReported, MessageTold, MessageUndone
@@ -52,10 +53,13 @@ def sent_fact(received: Received, told: MessageTold) -> Event | None:
 
 def read_fact(received: Received, reported: MessageReported) -> Event:
     app, reader, peer = received.app.id, reported.report_account, reported.peer_account
-    up_to = MessageKey(0, 0, reported.last_read_time).second + WITHIN_SECOND
+    now = received.call.received_at
+    named = MessageKey(0, 0, reported.last_read_time).second + WITHIN_SECOND
+    # What is further ahead than clocks differ is a mistake, and would read all that is yet to come.
+    up_to = named if named <= now + CLOCKS_APART else now
     conversation = conversation_of(app, reader, peer)
     payload = _checked(MessagesRead, conversation=conversation, app=app, reader=reader, peer=peer, up_to=up_to)
-    event_id = f"read/{side_of(app, reader, peer)}/{reported.last_read_time}"
+    event_id = f"read/{side_of(app, reader, peer)}/{int(up_to.timestamp() * 1000)}"
     return fact(received.call, event_id, READ, conversation, received.at, payload)
 
 

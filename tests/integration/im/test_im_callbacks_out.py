@@ -159,6 +159,23 @@ async def test_a_message_is_asked_about_and_then_told(im: ImApi, receiver: Recei
     assert (told.body["UnreadMsgNum"], asked.body["MsgBody"]) == (1, told.body["MsgBody"])
 
 
+async def test_what_is_read_and_what_is_recalled_is_told(im: ImApi, receiver: Receiver) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    body = {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("a")}
+    keys = [(await im.ok("openim/sendmsg", body | {"MsgRandom": number}))["MsgKey"] for number in range(2)]
+
+    async def counted() -> bool:
+        return (await im.ok("openim/get_c2c_unread_msg_num", {"To_Account": al}))["AllC2CUnreadMsgNum"] == 2
+
+    await eventually(counted)
+    await im.ok("openim/admin_msgwithdraw", {"From_Account": bob, "To_Account": al, "MsgKey": keys[0]})
+    await im.ok("openim/admin_set_msg_read", {"Report_Account": al, "Peer_Account": bob})
+
+    judge(recalled := await receiver.one("C2C.CallbackAfterMsgWithDraw", To_Account=al))
+    judge(read := await receiver.one("C2C.CallbackAfterMsgReport", Report_Account=al))
+    assert (recalled.body["MsgKey"], read.body["UnreadMsgNum"]) == (keys[0], 0)
+
+
 async def test_a_message_that_the_app_changed_is_the_one_that_is_stored(
     im: ImApi, receiver: Receiver, store: Database
 ) -> None:

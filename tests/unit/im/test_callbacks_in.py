@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from config.settings import ImCallbackRule, ImCallbacksIn
 from gateway.im.callbacks_in_auth import Gate
 from gateway.im.callbacks_in_facts import Received, kept_fact, state_fact
-from gateway.im.callbacks_in_messages import sent_fact
+from gateway.im.callbacks_in_messages import read_fact, sent_fact
 from gateway.im.callbacks_in_rules import decide, rules_of
 from gateway.system import Call
 from handlers.effects import Latest, Max
@@ -20,8 +20,16 @@ from handlers.im.callbacks import STATE_CHANGES, fold_state
 from schemas.errors import Refused
 from schemas.events import Event
 from schemas.im.apps import App
-from schemas.im.callbacks import BEFORE_SEND, CallbackAnswer, MessageTold, StateChange, StateChanged, sign
-from schemas.im.message import MessageKey, message_id_of
+from schemas.im.callbacks import (
+    BEFORE_SEND,
+    CallbackAnswer,
+    MessageReported,
+    MessageTold,
+    StateChange,
+    StateChanged,
+    sign,
+)
+from schemas.im.message import MessageKey, MessagesRead, message_id_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 APP = App("1400000001", "key", frozenset({"administrator"}))
@@ -230,6 +238,16 @@ def test_a_message_seen_by_callback_is_the_fact_that_its_call_makes() -> None:
     assert fact.identity == message_id_of(APP.id, "bob", "al", MessageKey(1, 2, int(NOW.timestamp())))
     assert (fact.subject, fact.time) == ("1400000001/al/bob", NOW)
     assert told(UnreadMsgNum=9, SendMsgResult=80001) is None
+
+
+def test_what_is_read_far_ahead_of_now_is_read_up_to_now() -> None:
+    def up_to(seconds: int) -> datetime:
+        body = {"Report_Account": "al", "Peer_Account": "bob", "LastReadTime": int(NOW.timestamp()) + seconds}
+        fact = read_fact(received(body), msgspec.convert(body, MessageReported))
+        return msgspec.json.decode(fact.data, type=MessagesRead).up_to
+
+    assert up_to(0) == NOW + timedelta(milliseconds=999)
+    assert up_to(3600) == NOW
 
 
 def test_the_time_of_a_message_is_exact_where_the_callback_tells_it_and_it_fits() -> None:
