@@ -218,7 +218,7 @@ async def test_changes_at_once_are_counted_each_and_the_last_one_stands(agent: A
 async def test_of_changes_at_once_to_two_fields_neither_is_lost(agent: Agent) -> None:
     await agent.add(43, "start")
     for number in range(10):
-        wanted = {"openId": f"o-{number}", "appId": f"a-{number}"}
+        wanted = {"openId": f"of-43-{number}", "appId": f"app-{number}"}
         await asyncio.gather(*(agent.update(43, **{name: value}) for name, value in wanted.items()))
         [row] = await agent.rows(cId=43)
         assert {name: row[name] for name in wanted} == wanted
