@@ -188,7 +188,8 @@ def _to_log(steps: Iterable[Any]) -> list[Event]:
     return log
 
 
-logs = st.lists(_one, max_size=60).map(_to_log)
+logs = st.lists(_one, min_size=15, max_size=80).map(_to_log)
+"""Not short ones: what may go wrong takes several steps about one conversation."""
 
 
 async def fold(store: Store, log: Sequence[Event], rng: Random) -> None:
