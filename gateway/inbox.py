@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from config.settings import PushSettings
 from gateway.events import problem
@@ -11,7 +12,7 @@ from gateway.questions import cursor_in, only, page_size
 from gateway.recipients import recipient_in
 from gateway.system import Answer, Call, Operation, Reply, System
 from gateway.tokens import by_bearer
-from schemas.cloudevents import parse_time, to_millisecond
+from schemas.cloudevents import format_time, parse_time, to_millisecond
 from schemas.errors import Refused
 from schemas.events import Event
 from schemas.inbox import InboxRead
@@ -23,8 +24,12 @@ SOURCE = "inbox"
 
 
 class ReadRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    up_to: str
-    """A time with its zone, or the id of an entry: it and all before it."""
+    """One of the two."""
+
+    up_to: str | UnsetType = UNSET
+    """A time with its zone."""
+    entry: str | UnsetType = UNSET
+    """The id of an entry: it, and all up to its time."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -61,28 +66,36 @@ class Desk:
         """Answers what will be unread once the fact is folded. What is read already is no fact any more."""
         body: ReadRequest = call.body
         recipient = recipient_in(call, PATH, "/read")
-        up_to = await self._up_to(recipient, body.up_to, call.received_at)
+        up_to = await self._up_to(recipient, body, call.received_at)
         known = (await find_inbox(self._database, recipient)).read_up_to
         read_up_to = up_to if known is None else max(known, up_to)
         facts = () if read_up_to == known else (read_fact(recipient, up_to, call),)
         unread = await count_unread(self._database, recipient, read_up_to)
         return Reply(NowRead(recipient, read_up_to, unread), facts)
 
-    async def _up_to(self, recipient: str, text: str, now: datetime) -> datetime:
-        try:
-            # Not past now: what comes in the meantime was not there to be read.
-            return min(parse_time(text), to_millisecond(now))
-        except ValueError:
-            at = await time_of_entry(self._database, recipient, text)
-        if at is None:
-            raise Refused("bad_field", "up_to is a time with its zone, or the id of an entry of this inbox")
-        return at
+    async def _up_to(self, recipient: str, body: ReadRequest, now: datetime) -> datetime:
+        if isinstance(body.up_to, str) and body.entry is UNSET:
+            return time_told(body.up_to, now)
+        if isinstance(body.entry, str) and body.up_to is UNSET:
+            at = await time_of_entry(self._database, recipient, body.entry)
+            if at is None:
+                raise Refused("not_found", "this inbox has no such entry")
+            return at
+        raise Refused("bad_field", "send one of up_to and entry")
+
+
+def time_told(text: str, now: datetime) -> datetime:
+    """Not past now: what comes in the meantime was not there to be read."""
+    try:
+        return min(parse_time(text), to_millisecond(now))
+    except ValueError:
+        raise Refused("bad_field", "up_to is a time with its zone, as 2026-03-01T12:00:00Z") from None
 
 
 def read_fact(recipient: str, up_to: datetime, call: Call) -> Event:
     """The same fact however often an inbox is read up to an instant."""
     return Event(
-        id=f"{recipient}/{int(up_to.timestamp() * 1000)}",
+        id=f"{recipient}/{format_time(up_to)}",
         source=SOURCE,
         type="inbox.read",
         subject=recipient,
@@ -102,9 +115,12 @@ def inbox_system(settings: PushSettings, database: Database) -> System:
         path: str,
         handle: Callable[[Call], Awaitable[Reply]],
         body: type[msgspec.Struct] | None = None,
+        status: int = 200,
     ) -> Operation:
         whole = f"{PATH}/{{kind}}/{{id}}{path}"
-        return Operation(operation_id, method, whole, handle, authenticate, body, security=("back-end",))
+        return Operation(
+            operation_id, method, whole, handle, authenticate, body, success_status=status, security=("back-end",)
+        )
 
     return System(
         name="inbox",
@@ -112,7 +128,7 @@ def inbox_system(settings: PushSettings, database: Database) -> System:
         operations=(
             operation("listInbox", "GET", "", desk.list),
             operation("getUnread", "GET", "/unread", desk.unread),
-            operation("readInbox", "POST", "/read", desk.read, ReadRequest),
+            operation("readInbox", "POST", "/read", desk.read, ReadRequest, 202),
         ),
         succeed=lambda data, status: Answer(status, msgspec.json.encode(data)),
         refuse=problem,

@@ -85,8 +85,9 @@ async def has_unread(api: PushApi, recipient: str, number: int) -> None:
 
 
 async def read(api: PushApi, recipient: str, up_to: str | datetime) -> dict[str, Any]:
-    text = up_to if isinstance(up_to, str) else format_time(up_to)
-    return (await api.told("POST", path_of(recipient, "/read"), {"up_to": text})).body
+    """Up to a time, or to an entry by its id."""
+    body = {"entry": up_to} if isinstance(up_to, str) else {"up_to": format_time(up_to)}
+    return (await api.told("POST", path_of(recipient, "/read"), body, 202)).body
 
 
 async def listed(api: PushApi, recipient: str, limit: int) -> list[dict[str, Any]]:
@@ -135,7 +136,8 @@ async def test_what_was_pushed_is_listed_newest_first_and_read_up_to_an_entry_or
     assert answered == {"recipient": inbox, "read_up_to": "2026-03-01T12:00:02Z", "unread": 1}
     await has_unread(api, inbox, 1)
     assert [entry["read"] for entry in (await api.get(path_of(inbox)))["entries"]] == [False, True, True]
-    assert (await read(api, inbox, "2026-03-01T20:00:03+08:00"))["unread"] == 0
+    elsewhere = {"up_to": "2026-03-01T20:00:03+08:00"}
+    assert (await api.told("POST", path_of(inbox, "/read"), elsewhere, 202)).body["unread"] == 0
     await has_unread(api, inbox, 0)
     assert (await api.get(path_of(inbox)))["inbox"]["read_up_to"] == "2026-03-01T12:00:03Z"
 
@@ -328,6 +330,8 @@ async def read_as_told(desk: Installation, recipient: str) -> bool:
         {"up_to": "9999-12-31T23:59:59Z"},
         {"up_to": "0001-01-01T00:00:00+14:00"},
         {"up_to": "an entry of nobody"},
+        {"entry": None},
+        {"entry": 7},
         {"up_to": "2026-03-01T12:00:00Z", "entry": "x"},
     ],
 )
@@ -338,7 +342,8 @@ async def test_what_no_inbox_can_be_read_up_to_is_refused(api: PushApi, body: di
 async def test_an_entry_of_another_inbox_is_none_of_this(desk: Installation, api: PushApi) -> None:
     [entry] = await entered(desk, "user/mine", 1)
 
-    assert "up_to" in await api.refused("bad_field", "POST", "/inbox/user/yours/read", {"up_to": entry})
+    for unknown in (entry, "", "2026-03-01T12:00:00Z"):
+        await api.refused("not_found", "POST", "/inbox/user/yours/read", {"entry": unknown})
 
 
 # ---- who may, and when ----------------------------------------------------------------------------------------------
@@ -372,7 +377,7 @@ async def test_while_kafka_is_away_nothing_is_read(desk: Installation, shared_se
         update={"bootstrap": f"{LOOPBACK}:{free_port()}", "publish_timeout_seconds": 0.2}
     )
     async with unready(with_push(shared_settings).model_copy(update={"kafka": kafka})) as http:
-        await PushApi(http).refused("broker_away", "POST", "/inbox/user/away/read", {"up_to": entry})
+        await PushApi(http).refused("broker_away", "POST", "/inbox/user/away/read", {"entry": entry})
     assert await unread(desk.api, "user/away") == 1
 
 
