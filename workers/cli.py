@@ -236,11 +236,26 @@ def doctor(as_json: Json = False) -> None:
 
 @audit.command("inboxes")
 def audit_inboxes(as_json: Json = False) -> None:
-    """Count what is unread in every inbox by its entries; ends with status 1 where a count differs."""
+    """Count what is unread in every inbox by its entries; ends with status 1 where a count differs.
+
+    While the folder is behind ([b]fanfold lag[/]) an inbox may differ for a moment: one that does is looked at again.
+    """
     from workers.commands.audits import inboxes
 
     effective = effective_settings()
     run_quietly(inboxes(effective, as_json=as_json))
+
+
+@audit.command("unread")
+def audit_unread(as_json: Json = False) -> None:
+    """Count what is unread between users of IM apps by their messages; ends with status 1 where a count differs.
+
+    While the folder is behind ([b]fanfold lag[/]) one may differ for a moment: one that does is looked at again.
+    """
+    from workers.commands.audits import unread
+
+    effective = effective_settings()
+    run_quietly(unread(effective, as_json=as_json))
 
 
 @app.command()
