@@ -134,14 +134,14 @@ class Model:
         return _NAMES[own, theirs]
 
     def seen(self, user: str) -> dict[str, Any]:
-        """All that the lists of a user say."""
+        """All that the lists of a user say, as of now."""
         me = self.people[user]
         return {
             "friends": {
-                other: {"remark": noted.remark, "groups": noted.groups, "custom": noted.custom}
+                other: {"remark": noted.remark, "groups": [*noted.groups], "custom": noted.custom}
                 for other, noted in me.friends.items()
             },
-            "blacklist": me.blacklist,
+            "blacklist": [*me.blacklist],
             "groups": {
                 name: [other for other, noted in me.friends.items() if name in noted.groups] for name in me.groups
             },
