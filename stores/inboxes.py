@@ -1,8 +1,9 @@
 """Inboxes as people read them, and whether their counts are what the entries say."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -10,9 +11,13 @@ from handlers.inboxes import ENTRIES, INBOXES
 from stores.cursors import Cursor
 from stores.mongo import IDS_PER_FIND, Database, Document, translated
 
+T = TypeVar("T")
+
 MAX_PAGE = 500
 PAGE_BYTES = 4 * 1024 * 1024
 """A page ends early past so much text: an entry alone may have a quarter of a MiB."""
+COUNTED_AT_ONCE = 16
+"""Inboxes of an audit: most of the time of a count goes by on the way to the store."""
 
 
 class Inbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,23 +123,25 @@ async def audit_inboxes(database: Database) -> Audit:
     looked at again (`still_different`).
     """
     audited, differences = 0, list[Difference]()
-    async for inbox in _all(database):
-        audited += 1
-        counted = await count_unread(database, inbox.recipient, inbox.read_up_to)
-        if counted != inbox.unread:
-            differences.append(_difference(inbox, counted))
+    async for some in _chunks(_all(database), COUNTED_AT_ONCE):
+        audited += len(some)
+        differences += await _different(database, some)
     return Audit(audited, differences)
 
 
 async def still_different(database: Database, differences: Sequence[Difference]) -> list[Difference]:
     """Those that differ yet, as they do now. Raises StoreAway."""
-    found = []
-    for difference in differences:
-        inbox = await find_inbox(database, difference.recipient)
-        counted = await count_unread(database, inbox.recipient, inbox.read_up_to)
-        if counted != inbox.unread:
-            found.append(_difference(inbox, counted))
-    return found
+    inboxes = [await find_inbox(database, difference.recipient) for difference in differences]
+    return await _different(database, inboxes)
+
+
+async def _different(database: Database, inboxes: Sequence[Inbox]) -> list[Difference]:
+    counts = await asyncio.gather(*(count_unread(database, inbox.recipient, inbox.read_up_to) for inbox in inboxes))
+    return [
+        Difference(recipient=inbox.recipient, unread=inbox.unread, counted=counted, read_up_to=inbox.read_up_to)
+        for inbox, counted in zip(inboxes, counts, strict=True)
+        if counted != inbox.unread
+    ]
 
 
 async def _all(database: Database) -> AsyncIterator[Inbox]:
@@ -142,19 +149,20 @@ async def _all(database: Database) -> AsyncIterator[Inbox]:
     with translated():
         async for document in database[INBOXES].find():
             yield _inbox(document)
-        async for some in _chunks(await database[ENTRIES].aggregate([{"$group": {"_id": "$recipient"}}])):
-            there = {document["_id"] async for document in database[INBOXES].find({"_id": {"$in": some}}, {"_id": 1})}
-            for recipient in some:
+        recipients = await database[ENTRIES].aggregate([{"$group": {"_id": "$recipient"}}])
+        async for some in _chunks(recipients, IDS_PER_FIND):
+            ids = [document["_id"] for document in some]
+            there = {document["_id"] async for document in database[INBOXES].find({"_id": {"$in": ids}}, {"_id": 1})}
+            for recipient in ids:
                 if recipient not in there:
                     yield _inbox({"_id": recipient})
 
 
-async def _chunks(documents: AsyncIterator[Document]) -> AsyncIterator[list[str]]:
-    """Their ids, as many together as may be asked for at once."""
-    some: list[str] = []
-    async for document in documents:
-        some.append(document["_id"])
-        if len(some) == IDS_PER_FIND:
+async def _chunks(members: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
+    some: list[T] = []
+    async for member in members:
+        some.append(member)
+        if len(some) == size:
             yield some
             some = []
     if some:
@@ -163,7 +171,3 @@ async def _chunks(documents: AsyncIterator[Document]) -> AsyncIterator[list[str]
 
 def _inbox(document: Document) -> Inbox:
     return msgspec.convert({**document, "recipient": document["_id"]}, Inbox)
-
-
-def _difference(inbox: Inbox, counted: int) -> Difference:
-    return Difference(recipient=inbox.recipient, unread=inbox.unread, counted=counted, read_up_to=inbox.read_up_to)
