@@ -1,7 +1,7 @@
 """Bindings of contacts: added, changed, removed, told; in JSON and forms; by many at once."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -17,6 +17,7 @@ from contact_api import (
     TRUE,
     USER_ERROR,
     Agent,
+    Answered,
     judge,
     judge_refusal,
     known_so,
@@ -25,11 +26,13 @@ from contact_api import (
     with_agents,
 )
 from published import published
+from tg_api import unready
 
-from config.settings import KafkaSettings, Settings
+from config.settings import KafkaSettings, MongoSettings, Settings
 from schemas.events import Event
 from stores.contacts import ContactBinding, bindings_of
 from stores.mongo import open_database
+from workers.embedded.ports import LOOPBACK, free_port
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -234,6 +237,41 @@ async def test_adding_and_removing_at_once_ends_in_what_was_told_last(agent: Age
     ]
     assert answers.count(TRUE) == len(facts)
     assert len(await agent.rows(cId=42)) == len(facts) % 2
+
+
+# ---- when something is away -----------------------------------------------------------------------------------------
+
+
+async def test_a_change_that_could_not_be_told_is_told_when_the_call_is_repeated(
+    agent: Agent, settings: Settings
+) -> None:
+    kafka = {"bootstrap": f"{LOOPBACK}:{free_port()}", "publish_timeout_seconds": 0.2}
+    cut_off = settings.model_copy(update={"kafka": settings.kafka.model_copy(update=kafka)})
+    calls: list[tuple[Callable[[Agent], Awaitable[Answered]], Any]] = [
+        (lambda agent: agent.add(50, "o-of-50"), ALREADY_BOUND),
+        (lambda agent: agent.update(50, openId="o-50"), TRUE),
+        (lambda agent: agent.delete(50), FALSE),
+    ]
+    async with unready(cut_off) as http:
+        for done, (call, repeated) in enumerate(calls, start=1):
+            judge_refusal(answer := await call(Agent(http)), 503)
+            assert answer.headers["Retry-After"] == "1"
+            assert (await call(agent)).whole == repeated
+            assert len(await told(settings.kafka, 50)) == done
+    assert [name for name, *_ in await told(settings.kafka, 50)] == [f"50/wechat/{seq}" for seq in (1, 2, 3)]
+
+
+async def test_while_the_store_is_away_nothing_is_answered_as_done(settings: Settings) -> None:
+    away = MongoSettings.model_validate({"uri": f"mongodb://{LOOPBACK}:{free_port()}/", "timeout_seconds": 0.2})
+    async with unready(settings.model_copy(update={"mongo": away})) as http:
+        agent = Agent(http)
+        for answer in (
+            await agent.add(51, "x"),
+            await agent.get(cId=51),
+            await agent.update(51),
+            await agent.delete(51),
+        ):
+            judge_refusal(answer, 503)
 
 
 # ---- contacts -------------------------------------------------------------------------------------------------------
