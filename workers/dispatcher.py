@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
-from channels.registry import open_channels, ways
-from stores.endpoints import Endpoints
-from stores.vault import Vault
 
 from channels.net import open_net
+from channels.registry import open_channels, ways
 from config.settings import Settings
 from gateway.background import end
 from stores.deliveries import Deliveries
+from stores.endpoints import Endpoints
 from stores.mongo import open_database
+from stores.vault import Vault
 from streams.cluster import Cluster
 from streams.publisher import Publisher
 from workers.dispatch.book import Book
