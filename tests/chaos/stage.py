@@ -12,15 +12,15 @@ from random import Random
 
 import msgspec
 from cryptography.fernet import Fernet
-from stores.endpoints import Endpoints
-from stores.vault import Vault
 
 from channels.signing import new_secret
 from config.settings import Settings
 from config.topics import TOPICS
 from schemas.endpoint import Endpoint
 from stores.collections import ensure_indexes
+from stores.endpoints import Endpoints
 from stores.mongo import open_database
+from stores.vault import Vault
 from streams.cluster import open_cluster
 from workers.embedded import apache, secantus, tansu
 from workers.embedded.child import Child, Command, start, tail

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from stores.endpoints import Endpoints
-
 from schemas.endpoint import Endpoint
+from stores.endpoints import Endpoints
 
 OVERLAP = timedelta(seconds=60)
 """What changed just before the last look is asked for again: clocks differ, and writes take time to show."""
