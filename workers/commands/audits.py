@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from config.settings import Settings
+from stores.im import conversations_audit
 from stores.inboxes import Difference, audit_inboxes, still_different
 from stores.mongo import open_database
 from workers.commands.console import WRONG, out, print_json
@@ -30,6 +31,30 @@ async def inboxes(settings: Settings, *, as_json: bool) -> None:
         print_json(msgspec.to_builtins(audit, builtin_types=(datetime,)))
     else:
         _show(audit.inboxes, differences)
+    if differences:
+        raise SystemExit(WRONG)
+
+
+async def unread(settings: Settings, *, as_json: bool) -> None:
+    """The same for what is unread between the users of IM apps."""
+    async with open_database(settings.mongo) as database:
+        audit = await conversations_audit.audit_unread(database)
+        differences = audit.differences
+        for _ in range(LOOKS):
+            if not differences:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+            differences = await conversations_audit.still_different(database, differences)
+    if as_json:
+        audit = msgspec.structs.replace(audit, differences=differences)
+        print_json(msgspec.to_builtins(audit, builtin_types=(datetime,)))
+    else:
+        console = out()
+        for difference in differences:
+            line = f"{difference.side}: {difference.unread} unread is written, {difference.counted} are"
+            console.print(printable(line), markup=False, soft_wrap=True)
+        wrong = f", {len(differences)} differ" if differences else ": what is unread is right in all of them"
+        console.print(f"{audit.conversations} sides of conversations{wrong}")
     if differences:
         raise SystemExit(WRONG)
 
