@@ -1,0 +1,105 @@
+"""On the real store: what is read of conversations is what a naive model says, and the audit finds none wrong."""
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from config.settings import MongoSettings, Settings
+from handlers.im.conversations import CONVERSATIONS, MESSAGES
+from schemas.events import Event
+from schemas.im.message import side_of
+from stores.collections import ensure_indexes
+from stores.im.conversations import cleared_up_to, conversations_of, unread_of, unread_total
+from stores.im.conversations_audit import Difference, audit_unread, still_different
+from stores.im.messages import history
+from stores.mongo import Database, MongoStore, open_database
+from tests.integration.command import Fanfold
+from tests.unit.im.messages_model import APP, USERS, Model, a_message, a_reading, a_recall, fold, instant, logs
+from tests.unit.im.messages_model import FIRST as KEY
+
+
+# Not made smaller where it fails: the same property without I/O does that better.
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
+@given(log=logs, seed=st.integers(0, 2**32))
+async def test_what_is_read_is_what_the_model_says(mongo_uri: str, log: Sequence[Event], seed: int) -> None:
+    async with open_database(MongoSettings(uri=mongo_uri, database=f"im{seed}")) as database:  # type: ignore[arg-type]
+        await database.client.drop_database(database.name)
+        await ensure_indexes(database)
+        await fold(MongoStore(database, 4), log, Random(seed))
+        model = Model(log)
+        for owner in USERS:
+            await _check(database, model, owner)
+        assert (await audit_unread(database)).differences == []
+        await database.client.drop_database(database.name)
+
+
+async def _check(database: Database, model: Model, owner: str) -> None:
+    sides = {peer: side_of(APP, owner, peer) for peer in USERS}
+    unread = {peer: model.unread(side) for peer, side in sides.items()}
+    assert await unread_of(database, APP, owner, USERS) == unread
+    assert await unread_total(database, APP, owner) == sum(unread.values())
+    for pinned in (True, False):
+        shown = await conversations_of(database, APP, owner, pinned=pinned, after="0", limit=None)
+        assert {row.peer for row in shown} == {
+            peer for peer, side in sides.items() if model.listed.get(side) and model.pinned.get(side, False) is pinned
+        }
+        times = [model.last(sides[row.peer])["at"].replace(microsecond=0) for row in shown]  # type: ignore[index]
+        assert times == sorted(times)
+    for peer, side in sides.items():
+        cleared = await cleared_up_to(database, APP, owner, peer)
+        found = await history(database, side, "0", "9", cleared, 1_000)
+        assert [message.order for message in found] == sorted((message.order for message in found), reverse=True)
+        assert sorted((m.order, m.sender, m.withdrawn) for m in found) == sorted(
+            (told.sent.key.order, told.sent.sender, told.withdrawn) for told in model.timeline(side)
+        )
+
+
+@pytest.fixture
+async def talked(database: Database) -> Database:
+    """Ann sent three, of which one is read and one recalled; and something of bob's is unread to her."""
+    await ensure_indexes(database)
+    second, third = (KEY.__class__(seq, 1, KEY.time + seq) for seq in (2, 3))
+    log = [
+        a_message(),
+        a_message(key=second),
+        a_message(key=third),
+        a_message("bob", "ann"),
+        a_reading("bob", "ann", instant(0, 999)),
+        a_recall("ann", "bob", third),
+    ]
+    await fold(MongoStore(database, 4), log, Random(1))
+    return database
+
+
+async def test_the_audit_finds_nothing_wrong_where_nothing_is(talked: Database, settings: Settings) -> None:
+    ended = await Fanfold(settings)("audit", "unread")
+
+    assert (ended.status, ended.out) == (0, "2 sides of conversations: what is unread is right in all of them\n")
+
+
+async def test_the_audit_finds_what_is_wrong_and_says_so(talked: Database, settings: Settings) -> None:
+    bobs = side_of(APP, "bob", "ann")
+    await talked[CONVERSATIONS].update_one({"_id": bobs}, {"$inc": {"unread": 1}})
+    await talked[CONVERSATIONS].delete_one({"_id": side_of(APP, "ann", "bob")})
+
+    ended = await Fanfold(settings)("audit", "unread", "--json")
+
+    assert ended.status == 1
+    found = {each["side"]: (each["unread"], each["counted"]) for each in ended.json["differences"]}
+    assert found == {bobs: (2, 1), side_of(APP, "ann", "bob"): (0, 1)}
+    shown = await Fanfold(settings)("audit", "unread")
+    assert f"{bobs}: 2 unread is written, 1 are" in shown.out
+
+
+async def test_what_was_only_being_written_differs_no_more(talked: Database) -> None:
+    side = side_of(APP, "bob", "ann")
+    past = Difference(side=side, unread=2, counted=1, read_up_to=None)
+    assert await still_different(talked, [past]) == []
+
+    await talked[MESSAGES].delete_one({"unread_in": side})
+    await talked[CONVERSATIONS].update_one({"_id": side}, {"$set": {"unread": 5}})
+    (now,) = await still_different(talked, [past])
+    assert now.unread == 5
