@@ -38,9 +38,22 @@ from pydantic_settings import (
 
 from schemas.im.callback_rules import Action, codes_of, compile_rule
 from schemas.mail_address import parse_sender
+from schemas.mt.access import Principal, Role
 
 ENV_PREFIX = "FANFOLD_"
 FILE = "fanfold.toml"
+
+
+def checked_fernet_keys(keys: list[SecretStr]) -> list[SecretStr]:
+    """The keys. Raises ValueError where one is none."""
+    for key in keys:
+        try:
+            size = len(urlsafe_b64decode(key.get_secret_value()))
+        except ValueError:
+            size = 0
+        if size != 32:
+            raise ValueError("a Fernet key is 32 random bytes in URL-safe base64")
+    return keys
 
 
 class Part(BaseModel):
@@ -159,14 +172,7 @@ class PushSettings(Part):
     @field_validator("secrets_keys")
     @classmethod
     def _fernet_keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
-        for key in keys:
-            try:
-                size = len(urlsafe_b64decode(key.get_secret_value()))
-            except ValueError:
-                size = 0
-            if size != 32:
-                raise ValueError("a Fernet key is 32 random bytes in URL-safe base64")
-        return keys
+        return checked_fernet_keys(keys)
 
 
 class TelegramSettings(Part):
@@ -331,6 +337,55 @@ class ImSettings(Part):
     """What GetIPList answers: the addresses that clients reach and that callbacks come from."""
 
 
+class MtPrincipal(Part):
+    role: Role
+    """customer (of the client console), operator (of the operators' platform) or salesman."""
+    user_id: int = Field(ge=0, lt=2**63)
+    """Whom changes are put down to."""
+    name: str = Field(default="", max_length=256)
+    merchant_id: int | None = Field(default=None, ge=0, lt=2**63)
+    """The customer, for the role customer."""
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        _ = self.principal
+        return self
+
+    @property
+    def principal(self) -> Principal:
+        return Principal(role=self.role, user_id=self.user_id, name=self.name, merchant_id=self.merchant_id)
+
+
+class MeteringSettings(Part):
+    tokens: dict[SecretStr, MtPrincipal] = Field(default_factory=dict)
+    """Bearer token of a service to whom it stands for: {"TOKEN": {"role": "operator", "user_id": 1}}."""
+    zone: str = "Asia/Shanghai"
+    """Time zone of days, months and of the times that the API writes."""
+    secrets_keys: list[SecretStr] = Field(default_factory=list)
+    """Fernet keys for personal data and secrets at rest, newest first; the older ones still decrypt."""
+    unpaged_rows: int = Field(default=100_000, ge=1)
+    """How many rows a list may answer that is asked for without pages."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"{zone!r} is no time zone of the IANA database") from None
+        return zone
+
+    @field_validator("secrets_keys")
+    @classmethod
+    def _fernet_keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
+        return checked_fernet_keys(keys)
+
+    @field_serializer("tokens", when_used="json")
+    def _without_tokens(self, tokens: dict[SecretStr, MtPrincipal]) -> list[MtPrincipal]:
+        """Who has one: as keys, tokens would be shown, or all be the same asterisks."""
+        return list(tokens.values())
+
+
 class DispatcherSettings(Part):
     batch_records: int = Field(default=500, ge=1)
     """Deliveries of one partition taken at once."""
@@ -382,6 +437,41 @@ class ClockSettings(Part):
         return self
 
 
+class JobsSettings(Part):
+    at_once: int = Field(default=4, ge=1)
+    """Steps of jobs that one process does at once."""
+    poll_seconds: float = Field(default=0.5, gt=0)
+    """How often a process that has nothing to do looks for a job."""
+    lease_seconds: float = Field(default=30.0, ge=1)
+    """How long a silent worker keeps a job: so much later another goes on with it."""
+    failures: int = Field(default=5, ge=1)
+    """So many failures of one step in a row, and its job has failed."""
+    drain_seconds: float = Field(default=20.0, gt=0)
+    """How long a stop waits for the steps under way."""
+
+
+class FilesSettings(Part):
+    link_key: SecretStr | None = None
+    """Key that signs download links (at least 32 characters); without it no file can be handed out."""
+    link_seconds: int = Field(default=3600, gt=0)
+    """How long a link is good for."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Where callers reach the gateway: what links begin with."""
+
+    @field_validator("link_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("a link key has at least 32 characters")
+        return key
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        TypeAdapter(HttpUrl).validate_python(url)
+        return url.rstrip("/")
+
+
 class LogSettings(Part):
     level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
     """Least severe line written."""
@@ -423,9 +513,12 @@ class Settings(BaseSettings):
     tg_binding: TgBindingSettings = TgBindingSettings()
     contact_binding: ContactBindingSettings = ContactBindingSettings()
     im: ImSettings = ImSettings()
+    metering: MeteringSettings = MeteringSettings()
     dispatcher: DispatcherSettings = DispatcherSettings()
     folder: FolderSettings = FolderSettings()
     clock: ClockSettings = ClockSettings()
+    jobs: JobsSettings = JobsSettings()
+    files: FilesSettings = FilesSettings()
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -84,6 +84,8 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
                 require_json(request)
             call.raw = decode_object(body)
         operation.authenticate(call)
+        if operation.admit is not None:
+            call.admitted = await operation.admit(call)
         if body_type is not None:
             call.body = body_type.validate(call.raw)
         request_id = operation.request_id(call) if operation.request_id is not None else None
@@ -190,7 +192,7 @@ def envelope_of(system: System, request: web.Request, trace: Trace) -> Envelope:
 
 def refuse(system: System, envelope: Envelope, refused: Refused) -> Answer:
     """A refusal in the system's envelope; its status goes by the reason, unless the system has one for everything."""
-    status = REASONS[refused.reason].status
+    status = refused.http_status or REASONS[refused.reason].status
     answer = envelope.refuse(refused)
     headers = {**answer.headers, "Retry-After": RETRY_AFTER_SECONDS} if status in RETRIED else answer.headers
     return msgspec.structs.replace(answer, status=system.fixed_status or status, headers=headers)

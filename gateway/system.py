@@ -38,6 +38,8 @@ class Call(msgspec.Struct):
     """Address of the connection."""
     raw: Any = None
     body: Any = None
+    admitted: Any = None
+    """What the operation's `admit` made of the caller."""
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -58,6 +60,8 @@ class Operation(msgspec.Struct, frozen=True):
     body: type[msgspec.Struct] | None = None
     request_id: Callable[[Call], str | None] | None = None
     """The idempotency key of a call that publishes: the same key again is answered as before."""
+    admit: Callable[[Call], Awaitable[Any]] | None = None
+    """A second look at the caller, where that takes I/O; what it returns is the call's `admitted`."""
     success_status: int = 200
     envelope: "Envelope | None" = None
     """Where its answers have another shape than the rest of its system's."""

@@ -12,6 +12,7 @@ from gateway.events import events_system
 from gateway.im.callbacks_in import im_callbacks_system
 from gateway.im.system import im_system
 from gateway.inbox import inbox_system
+from gateway.mt.system import mt_system
 from gateway.preferences import preferences_system
 from gateway.system import System
 from gateway.tg_binding import tg_binding_system
@@ -31,6 +32,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         chat_system(settings.chat, database),
         im_system(settings.im, database, net),
         im_callbacks_system(settings.im, database),
+        mt_system(settings, database, net),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),
         contact_binding_system(settings.contact_binding, database),

@@ -23,6 +23,9 @@ class Refused(FanfoldError):
     the system's code); the message tells the caller what to mend.
     """
 
+    http_status: int | None = None
+    """Where it is not the reason's."""
+
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason

@@ -15,6 +15,9 @@ from handlers.im import conversations as im_conversations
 from handlers.im import presence
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
+from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
+from stores.mt.numbers import NUMBERS
+from stores.mt.sessions import SESSIONS
 
 LEASES = "leases"
 IM_ACCOUNTS = "im_accounts"
@@ -28,6 +31,10 @@ CONTACT_BINDINGS = "contact_bindings"
 PREFERENCES = "preferences"
 ENDPOINTS = "endpoints"
 TG_LINKS = "tg_links"
+JOBS = "jobs"
+FILES = "files"
+FILE_CONTENTS = "file_contents"
+"""GridFS's two collections are this name and `.files`, `.chunks`."""
 REMEMBERED = timedelta(days=30)
 """How long a fact without a lasting document is recognised when it comes again."""
 
@@ -107,6 +114,10 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.TRANSFERS: (Index((("state.v.user_id", 1), ("state.v.in_progress", 1))),),
     directory.KEYWORDS: (),
     directory.AFFILIATIONS: (),
+    MT_CUSTOMERS: (Index((("salesman_id", 1),), sparse=True),),
+    NUMBERS: (),
+    # Gone when they end.
+    SESSIONS: (Index((("expires_at", 1),), expires_after=timedelta()),),
     letters.COLLECTION: (Index((("state", 1), ("at", -1))),),
     # Kept for a day after their end: so long Telegram may go on sending an update that used one in time.
     TG_LINKS: (Index((("expires_at", 1),), expires_after=timedelta(days=1)),),
@@ -138,6 +149,19 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     im_callbacks.STATE_CHANGES: (Index((("account", 1), ("at", -1))),),
     im_callbacks.CALLBACKS: (_EXPIRING, Index((("about", 1), ("at", -1)))),
     LEASES: (),
+    JOBS: (
+        # Whose turn it is: few are open, of all that are kept.
+        Index((("owner", 1), ("due_at", 1)), only_where={"open": True}),
+        Index((("created_at", 1), ("_id", 1))),
+        Index((("state", 1), ("created_at", 1), ("_id", 1))),
+        Index((("owner", 1), ("created_at", 1), ("_id", 1))),
+        Index((("kind", 1), ("created_at", 1), ("_id", 1))),
+        Index((("finished_at", 1),), expires_after=REMEMBERED),
+    ),
+    FILES: (Index((("expires_at", 1),), sparse=True), Index((("begun.at", 1),), sparse=True)),
+    # As GridFS makes them itself.
+    f"{FILE_CONTENTS}.files": (Index((("filename", 1), ("uploadDate", 1))),),
+    f"{FILE_CONTENTS}.chunks": (Index((("files_id", 1), ("n", 1)), unique=True),),
 }
 
 

@@ -17,8 +17,9 @@ SETTING = "FANFOLD_PUSH__SECRETS_KEYS"
 class Vault:
     """Without keys it can be made and used for nothing: each method then refuses with not_configured."""
 
-    def __init__(self, keys: Sequence[SecretStr]) -> None:
-        """Newest key first. Raises ValueError for what is no Fernet key."""
+    def __init__(self, keys: Sequence[SecretStr], setting: str = SETTING) -> None:
+        """Newest key first; `setting` is what they are set by. Raises ValueError for what is no Fernet key."""
+        self._setting = setting
         fernets = [Fernet(key.get_secret_value()) for key in keys]
         self._keys = MultiFernet(fernets) if fernets else None
 
@@ -30,21 +31,22 @@ class Vault:
         try:
             return self._opened.decrypt(token).decode()
         except InvalidToken:
-            raise _no_key_fits() from None
+            raise self._no_key_fits() from None
 
     def renew(self, token: str) -> str:
         """The same text, encrypted with the newest key."""
         try:
             return self._opened.rotate(token).decode()
         except InvalidToken:
-            raise _no_key_fits() from None
+            raise self._no_key_fits() from None
 
     @property
     def _opened(self) -> MultiFernet:
         if self._keys is None:
-            raise Refused("not_configured", f"{SETTING} is not set: endpoints cannot be kept or read without it")
+            raise Refused(
+                "not_configured", f"{self._setting} is not set: secrets cannot be kept or read without it"
+            )
         return self._keys
 
-
-def _no_key_fits() -> Refused:
-    return Refused("not_configured", f"none of the keys in {SETTING} fits what is encrypted")
+    def _no_key_fits(self) -> Refused:
+        return Refused("not_configured", f"none of the keys in {self._setting} fits what is encrypted")

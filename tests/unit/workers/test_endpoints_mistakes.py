@@ -71,7 +71,7 @@ def test_without_a_key_nothing_is_registered_and_the_setting_is_named(
     monkeypatch.setenv("FANFOLD_PUSH__SECRETS_KEYS", "[]")
     assert told(capsys, *CREATE) == (
         1,
-        "FANFOLD_PUSH__SECRETS_KEYS is not set: endpoints cannot be kept or read without it\n",
+        "FANFOLD_PUSH__SECRETS_KEYS is not set: secrets cannot be kept or read without it\n",
     )
 
 

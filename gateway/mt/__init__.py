@@ -1,0 +1,1 @@
+"""The portals of the metering platform, /mt/*."""

@@ -1,0 +1,1 @@
+"""The metering platform: what its portals ask and are answered."""

@@ -1,0 +1,1 @@
+"""What the metering platform keeps."""
