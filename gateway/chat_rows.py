@@ -9,6 +9,7 @@ from msgspec import UNSET
 from schemas.account import BanStatus
 from schemas.api_time import format_api_time
 from schemas.chat import LoginLog, WeComUser
+from schemas.times import unix_milliseconds
 from stores.accounts import Account
 from stores.login_log import LoginEntry
 
@@ -56,7 +57,7 @@ def user_row(account: Account, now: datetime, zone: ZoneInfo) -> WeComUser:
         "corp_id": settings.get("corp_id", profile.get("corp_id")),
         "sale_no": settings.get("sale_no", profile.get("seat_no")),
         "chat_user_id": chat_user_id(account),
-        "create_date": int(created.timestamp() * 1000) if created else None,
+        "create_date": unix_milliseconds(created) if created else None,
         "update_date": _shown(settings.get("updated_at"), zone),
         "unlock_time": _shown(until, zone),
     }

@@ -4,13 +4,23 @@ A datetime at either end of the calendar overflows when it is moved to another
 zone, so a payload that carries one is refused where it is decoded.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
 
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def unix_milliseconds(time: datetime) -> int:
+    """Whole milliseconds since 1970, cut. Not by way of a float, in which x.001 s may be x.000999: an id made of
+    it would then not be the one that is made of the same time as the store gives it back."""
+    return (time - EPOCH) // _MILLISECOND
+
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 """A struct with such a field calls `check_instants` in its `__post_init__`: msgspec cannot bound a time."""

@@ -27,6 +27,7 @@ from schemas.im.accounts import (
 from schemas.im.apps import App
 from schemas.im.codes import Failed, text_of
 from schemas.im.ids import key_of
+from schemas.times import unix_milliseconds
 from stores.im import accounts
 from stores.mongo import Database
 
@@ -133,7 +134,7 @@ def _result(user: str, code: int) -> AccountResult:
 def _deleted(caller: Caller, user: str, at: datetime) -> Event:
     account = key_of(caller.app.id, user)
     # An account is deleted once in each of its lives: a repeat of the call is the same fact.
-    event_id = f"deleted/{account}/{int(at.timestamp() * 1000)}"
+    event_id = f"deleted/{account}/{unix_milliseconds(at)}"
     return _fact(caller, event_id, at, "im.account.deleted", AccountDeleted(account=account))
 
 

@@ -31,6 +31,7 @@ from schemas.im.message import (
     parse_key,
     side_of,
 )
+from schemas.times import unix_milliseconds
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -59,7 +60,7 @@ def read_fact(received: Received, reported: MessageReported) -> Event:
     up_to = named if named <= now + CLOCKS_APART else now
     conversation = conversation_of(app, reader, peer)
     payload = _checked(MessagesRead, conversation=conversation, app=app, reader=reader, peer=peer, up_to=up_to)
-    event_id = f"read/{side_of(app, reader, peer)}/{int(up_to.timestamp() * 1000)}"
+    event_id = f"read/{side_of(app, reader, peer)}/{unix_milliseconds(up_to)}"
     return fact(received.call, event_id, READ, conversation, received.at, payload)
 
 

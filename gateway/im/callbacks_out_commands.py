@@ -41,6 +41,7 @@ from schemas.im.ids import key_of
 from schemas.im.message import conversation_of
 from schemas.im.message_bodies import SendMsg, Sent
 from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted
+from schemas.times import unix_milliseconds
 
 Json = Mapping[str, Any]
 Handle = Callable[[Caller, Any], Awaitable[Reply]]
@@ -231,7 +232,7 @@ async def _portrait_set(called: Called) -> Iterable[Told]:
     body = {
         "Operator_Account": called.caller.admin,
         "From_Account": user,
-        "EventTime": int(called.caller.at.timestamp() * 1000),
+        "EventTime": unix_milliseconds(called.caller.at),
         "ProfileItem": called.request["ProfileItem"],
     }
     # Such a call has no id of its own: each one is told.

@@ -31,6 +31,7 @@ from schemas.im.message import (
     side_of,
 )
 from schemas.im.message_bodies import ModifyMsg, NamedMessage, SetMsgRead
+from schemas.times import unix_milliseconds
 from stores.im.accounts import existing
 from stores.im.messages import Stored, find_message
 from stores.mongo import Database
@@ -133,7 +134,7 @@ def read_fact(caller: Caller, reader: str, peer: str, up_to: datetime) -> Event:
     """To read up to the same instant again changes nothing, so it is the same fact."""
     app = caller.app.id
     read = MessagesRead(conversation=conversation_of(app, reader, peer), app=app, reader=reader, peer=peer, up_to=up_to)
-    event_id = f"read/{side_of(app, reader, peer)}/{int(up_to.timestamp() * 1000)}"
+    event_id = f"read/{side_of(app, reader, peer)}/{unix_milliseconds(up_to)}"
     return fact(caller, event_id, READ, read.conversation, caller.at, read)
 
 

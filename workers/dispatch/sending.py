@@ -23,6 +23,7 @@ from schemas.delivery import OPEN, Attempt, DeliveryPlanned, State
 from schemas.endpoint import Endpoint
 from schemas.events import Event, Origin, Record
 from schemas.push import PushRequested
+from schemas.times import unix_milliseconds
 from stores.deliveries import Change, Deliveries, Stored, insertion, update
 from stores.tg import unbound_event
 from workers.dispatch import metrics
@@ -259,7 +260,7 @@ def letter_of_delivery(planned: DeliveryPlanned, job: Job, deaths: int, reason: 
         topic=log_id.topic,
         partition=log_id.partition,
         offset=job.offset,
-        timestamp_ms=int(planned.requested_at.timestamp() * 1000),
+        timestamp_ms=unix_milliseconds(planned.requested_at),
         key=planned.lane.encode(),
         value=event.data,
         headers=encode_headers(event),

@@ -29,6 +29,7 @@ from schemas.im.sns_facts import (
     FriendGroupsChanged,
     FriendRequested,
 )
+from schemas.times import unix_milliseconds
 from stores.im.relations import Done
 
 SOURCE = "im"
@@ -62,7 +63,7 @@ def facts_of(caller: Caller, user: str, pairs: Pairs, *types: str, forced: bool 
 def request_facts(caller: Caller, requester: str, waiting: Mapping[str, datetime]) -> Iterator[Event]:
     """`waiting`: who is asked, since when."""
     for asked, since in waiting.items():
-        event_id = f"{FRIEND_REQUESTED}/{key_of(caller.app.id, asked, requester)}/{int(since.timestamp() * 1000)}"
+        event_id = f"{FRIEND_REQUESTED}/{key_of(caller.app.id, asked, requester)}/{unix_milliseconds(since)}"
         account = key_of(caller.app.id, asked)
         payload = FriendRequested(account=account, requester=requester)
         yield _event(caller, event_id, FRIEND_REQUESTED, account, since, payload)
