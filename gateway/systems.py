@@ -12,6 +12,7 @@ from gateway.events import events_system
 from gateway.im.callbacks_in import im_callbacks_system
 from gateway.im.system import im_system
 from gateway.inbox import inbox_system
+from gateway.jobs import jobs_system
 from gateway.mt.system import mt_system
 from gateway.preferences import preferences_system
 from gateway.system import System
@@ -20,6 +21,7 @@ from gateway.tg_updates import tg_updates_system
 from stores.dead_letters import DeadLetters
 from stores.delivery_desk import DeliveryDesk
 from stores.endpoints import Endpoints
+from stores.job_desk import JobDesk
 from stores.mongo import Database
 from stores.vault import Vault
 from streams.records import open_sender
@@ -41,5 +43,6 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         preferences_system(settings.push, database),
         inbox_system(settings.push, database),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
+        jobs_system(settings.operators, JobDesk(database)),
         events_system(settings.events, EVENT_TYPES),
     )

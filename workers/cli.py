@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from workers.cli_jobs import jobs
 from workers.cli_push import deliveries, endpoints
 from workers.commands.running import Json, Limit, effective_settings, run, run_quietly
 
@@ -25,6 +26,7 @@ dead_letters = typer.Typer(
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(endpoints, name="endpoints")
 app.add_typer(deliveries, name="deliveries")
+app.add_typer(jobs, name="jobs")
 audit = typer.Typer(help="Count anew, and compare with what is written down.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 
@@ -50,6 +52,7 @@ class WorkerName(StrEnum):
     router = "router"
     dispatcher = "dispatcher"
     clock = "clock"
+    jobs = "jobs"
 
 
 @app.command()
@@ -95,7 +98,7 @@ def worker(names: Annotated[list[WorkerName], typer.Argument(help="Which to run,
     """Run workers.
 
     [b]folder[/] folds events into documents, [b]router[/] decides where pushes go, [b]dispatcher[/] delivers them,
-    [b]clock[/] does what is due at a time.
+    [b]clock[/] does what is due at a time, [b]jobs[/] does long pieces of work step by step.
     """
     from workers.commands import process
 

@@ -97,4 +97,8 @@ def _entry(name: str) -> Worker:
             from workers.dispatcher import run_dispatcher
 
             return run_dispatcher
+        case "jobs":
+            from workers.jobs.worker import run_jobs
+
+            return run_jobs
     raise KeyError(name)

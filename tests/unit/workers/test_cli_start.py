@@ -16,6 +16,7 @@ COMMANDS = (
     "dead-letters",
     "endpoints",
     "deliveries",
+    "jobs",
     "sign",
     "doctor",
     "asyncapi",

@@ -1,0 +1,1 @@
+"""Long pieces of work, done in steps."""

@@ -1,0 +1,1 @@
+"""The kinds of jobs, one module each: `KIND` in it is what `workers.jobs.kind` describes."""
