@@ -19,7 +19,7 @@ class GrantState(IntEnum):
 class Move(StrEnum):
     APPLY = "apply for"
     ACCREDIT = "grant"
-    PASS = "approve"
+    APPROVE = "approve"
     REJECT = "reject"
     ENABLE = "enable"
     DISABLE = "disable"
@@ -30,7 +30,7 @@ GRANT_MOVES: dict[Move, dict[GrantState | None, GrantState]] = {
     # None: there is no grant yet, or it was deleted.
     Move.APPLY: {None: _WAITING, _REJECTED: _WAITING},
     Move.ACCREDIT: {None: _OPEN, _WAITING: _OPEN, _REJECTED: _OPEN},
-    Move.PASS: {_WAITING: _OPEN},
+    Move.APPROVE: {_WAITING: _OPEN},
     Move.REJECT: {_WAITING: _REJECTED},
     Move.ENABLE: {_DISABLED: _OPEN},
     Move.DISABLE: {_OPEN: _DISABLED},
