@@ -27,6 +27,7 @@ METRIC_MODULES = {
     "Router": "workers.router_metrics",
     "Dispatcher": "workers.dispatch.metrics",
     "Clock": "workers.clock_metrics",
+    "Jobs": "workers.jobs.metrics",
 }
 UP_METRICS = "workers.embedded.metrics"
 

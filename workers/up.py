@@ -34,6 +34,7 @@ from workers.up_plan import (
     applied,
     environment,
     environment_file,
+    link_key,
     made,
     open_place,
     overridden,
@@ -47,7 +48,7 @@ __all__ = ["UpOptions", "up"]
 
 log = structlog.get_logger()
 
-WORKERS = {"folder": ("folder",), "dispatcher": ("router", "dispatcher"), "clock": ("clock",)}
+WORKERS = {"folder": ("folder",), "dispatcher": ("router", "dispatcher"), "clock": ("clock",), "jobs": ("jobs",)}
 """Process to the workers in it: where pushes are few, routing and delivering them share one."""
 LAG = "fanfold_reader_lag_events"
 
@@ -74,7 +75,7 @@ async def _run(options: UpOptions, given: Settings) -> None:
     refuse_taken(given.metrics.host, options.metrics_port, "--metrics-port")
     async with AsyncExitStack() as stack:
         place = stack.enter_context(open_place(options))
-        overrides = overridden(options, given, token_key(given, place), push_keys(given, place))
+        overrides = overridden(options, given, token_key(given, place), push_keys(given, place), link_key(given, place))
         settings = applied(given, overrides)
         shared = SharedMetrics(made(place.run / "metrics"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -124,6 +125,7 @@ def _workers(
         "gateway": settings.gateway.drain_seconds,
         "folder": settings.folder.drain_seconds,
         "dispatcher": settings.dispatcher.drain_seconds,
+        "jobs": settings.jobs.drain_seconds,
     }
     workers = ((name, ("worker", *parts)) for name, parts in WORKERS.items())
     for name, arguments in (("gateway", ("gateway",)), *workers):

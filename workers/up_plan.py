@@ -110,7 +110,9 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def overridden(options: UpOptions, given: Settings, token_key: str, push_keys: Sequence[str]) -> Overrides:
+def overridden(
+    options: UpOptions, given: Settings, token_key: str, push_keys: Sequence[str], link_key: str
+) -> Overrides:
     """The settings that follow from the options; embedded broker and store get free ports."""
     kafka: dict[str, Any] = {"bootstrap": options.kafka or f"{LOOPBACK}:{free_port()}"}
     if options.kafka is None:
@@ -121,13 +123,18 @@ def overridden(options: UpOptions, given: Settings, token_key: str, push_keys: S
     mongo: dict[str, Any] = {"uri": options.mongo or secantus.uri(free_port())}
     if options.mongo is None:
         mongo["parallel_writes"] = secantus.PARALLEL_WRITES
+    port = options.port or free_port()
+    files: dict[str, Any] = {"link_key": link_key}
+    if "public_url" not in given.files.model_fields_set:
+        files["public_url"] = f"http://{LOOPBACK}:{port}"
     return {
         "kafka": kafka,
         "mongo": mongo,
-        "gateway": {"port": options.port or free_port()},
+        "gateway": {"port": port},
         "metrics": {"port": options.metrics_port or free_port()},
         "chat": {"token_key": token_key},
         "push": {"secrets_keys": list(push_keys)},
+        "files": files,
     }
 
 
@@ -152,6 +159,13 @@ def token_key(given: Settings, place: Place) -> str:
     if given.chat.token_key is not None:
         return given.chat.token_key.get_secret_value()
     return _kept_key(place.kept / "token-key", lambda: secrets.token_urlsafe(48))
+
+
+def link_key(given: Settings, place: Place) -> str:
+    """The key that signs download links: the one that is set, else one made and kept in the same way."""
+    if given.files.link_key is not None:
+        return given.files.link_key.get_secret_value()
+    return _kept_key(place.kept / "link-key", lambda: secrets.token_urlsafe(48))
 
 
 def push_keys(given: Settings, place: Place) -> list[str]:

@@ -13,7 +13,7 @@ import aiohttp
 
 from workers.embedded.ports import LOOPBACK, free_port
 
-CHILDREN = {"broker", "store", "gateway", "folder", "dispatcher", "clock"}
+CHILDREN = {"broker", "store", "gateway", "folder", "dispatcher", "clock", "jobs"}
 DEADLINE_SECONDS = 60
 
 

@@ -21,6 +21,7 @@ PLACEHOLDERS = {
     "FANFOLD_EVENTS__TOKENS": '["token"]',
     "FANFOLD_OPERATORS__TOKENS": '["token"]',
     "FANFOLD_PUSH__TOKENS": '["token"]',
+    "FANFOLD_FILES__LINK_KEY": "a key that is long enough to be one",
     "FANFOLD_PUSH__SECRETS_KEYS": '["aGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8gaGVsbG8gaGU="]',
 }
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from config.settings import KafkaSettings, PushSettings, Settings
+from config.settings import FilesSettings, KafkaSettings, PushSettings, Settings
 from workers.embedded.errors import CannotStart
 from workers.embedded.ports import LOOPBACK, free_port
 from workers.up_plan import (
@@ -16,6 +16,7 @@ from workers.up_plan import (
     applied,
     environment,
     environment_file,
+    link_key,
     open_place,
     overridden,
     push_keys,
@@ -30,7 +31,7 @@ GIVEN = Settings()
 
 
 def applied_to(given: Settings, **options: object) -> Settings:
-    return applied(given, overridden(UpOptions(**options), given, KEY, PUSH_KEYS))
+    return applied(given, overridden(UpOptions(**options), given, KEY, PUSH_KEYS, KEY))
 
 
 def test_tansu_is_told_no_idempotence_and_short_sessions() -> None:
@@ -60,7 +61,7 @@ def test_a_broker_given_by_its_address_is_spoken_to_as_the_settings_say() -> Non
 
 
 def test_children_read_from_the_environment_what_is_applied_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    overrides = overridden(UpOptions(port=1234), GIVEN, KEY, PUSH_KEYS)
+    overrides = overridden(UpOptions(port=1234), GIVEN, KEY, PUSH_KEYS, KEY)
 
     for name, value in environment(overrides).items():
         monkeypatch.setenv(name, value)
@@ -98,6 +99,24 @@ def test_a_token_key_is_made_once_and_is_nobody_elses_business(tmp_path: Path) -
     assert (tmp_path / "token-key").stat().st_mode & 0o077 == 0
 
 
+def test_a_key_for_download_links_is_made_in_the_same_way_unless_there_is_one(tmp_path: Path) -> None:
+    place = Place(tmp_path, tmp_path)
+
+    key = link_key(GIVEN, place)
+
+    assert len(key) >= 32
+    assert link_key(GIVEN, place) == key
+    given = GIVEN.model_copy(update={"files": FilesSettings.model_validate({"link_key": KEY})})
+    assert link_key(given, place) == KEY
+
+
+def test_download_links_lead_to_the_gateway_unless_they_are_said_to_lead_elsewhere() -> None:
+    given = GIVEN.model_copy(update={"files": FilesSettings(public_url="https://fanfold.example.com/")})
+
+    assert applied_to(GIVEN, port=1234).files.public_url == "http://127.0.0.1:1234"
+    assert applied_to(given, port=1234).files.public_url == "https://fanfold.example.com"
+
+
 def test_a_key_for_secrets_at_rest_is_made_in_the_same_way_unless_there_are_some(tmp_path: Path) -> None:
     place = Place(tmp_path, tmp_path)
 
@@ -129,7 +148,7 @@ def test_what_a_killed_run_left_is_cleared_and_what_is_kept_stays(tmp_path: Path
 
 
 def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path) -> None:
-    overrides = overridden(UpOptions(mongo="mongodb://u:p&q@h/"), GIVEN, KEY, PUSH_KEYS)
+    overrides = overridden(UpOptions(mongo="mongodb://u:p&q@h/"), GIVEN, KEY, PUSH_KEYS, KEY)
 
     with environment_file(Place(tmp_path, tmp_path), overrides) as file:
         lines = file.read_text().splitlines()
@@ -151,7 +170,7 @@ def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path)
     ],
 )
 def test_the_ready_line_says_what_is_kept_where(tmp_path: Path, options: UpOptions, parts: list[str]) -> None:
-    settings = applied(GIVEN, overridden(options, GIVEN, KEY, PUSH_KEYS))
+    settings = applied(GIVEN, overridden(options, GIVEN, KEY, PUSH_KEYS, KEY))
 
     line = ready_line(options, settings, Place(tmp_path, tmp_path / "run"), tmp_path / "up.env")
 
