@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from gateway.im.callbacks_in_facts import Received, fact, time_in
-from gateway.im.messages_changes import CLOCKS_APART
+from gateway.im.messages_facts import CLOCKS_APART
 from handlers.im.conversations import WITHIN_SECOND
 from schemas.events import Event
 from schemas.im.callbacks import AFTER_READ, AFTER_SEND, AFTER_WITHDRAW, MessageReported, MessageTold, MessageUndone

@@ -15,11 +15,14 @@ from gateway.im.envelope import SomeFailed
 from gateway.im.frame import Caller, Command
 from gateway.im.messages_facts import (
     ACCOUNT_UNKNOWN,
+    CLOCKS_APART,
     FIELD_CODES,
     ITEM_UNKNOWN,
+    TIME_BAD,
     TO_BAD,
     TO_UNKNOWN,
     checked_body,
+    checked_push,
     fact,
 )
 from gateway.im.services import OPENIM
@@ -110,12 +113,15 @@ class Messages:
     async def import_one(self, caller: Caller, body: ImportMsg) -> Reply:
         """No callbacks, no push (semantics, section 8). Imported twice it is one fact: the first content stays."""
         checked_body(body.msg_body, body.cloud_custom_data)
+        key = MessageKey(_seq(body.msg_seq), body.msg_random, body.msg_time_stamp)
+        if key.second > caller.at + CLOCKS_APART:
+            # No reading would ever cover it.
+            raise Failed(TIME_BAD, "MsgTimeStamp is in the future")
         known = await existing(self._database, caller.app, (body.from_account, body.to_account))
         if body.from_account not in known:
             raise Failed(ACCOUNT_UNKNOWN)
         if body.to_account not in known:
             raise Failed(TO_UNKNOWN)
-        key = MessageKey(_seq(body.msg_seq), body.msg_random, body.msg_time_stamp)
         app = caller.app.id
         message = MessageSent(
             conversation=conversation_of(app, body.from_account, body.to_account),
@@ -197,6 +203,7 @@ def _draft(caller: Caller, body: Sending) -> Draft:
     if body.msg_life_time < 0:
         raise Failed(LIFE_BAD)
     elements = checked_body(body.msg_body, body.cloud_custom_data)
+    checked_push(body.offline_push_info)
     key = MessageKey(_seq(body.msg_seq), body.msg_random, int(caller.at.timestamp()))
     return Draft(body.from_account or caller.admin, key, caller.at, body, elements)
 

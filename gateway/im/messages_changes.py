@@ -12,7 +12,16 @@ from datetime import UTC, datetime, timedelta
 from ulid import ULID
 
 from gateway.im.frame import Caller, Command
-from gateway.im.messages_facts import FIELD_CODES, FROM_BAD, TO_BAD, checked_body, checked_key, checked_size, fact
+from gateway.im.messages_facts import (
+    CLOCKS_APART,
+    FIELD_CODES,
+    FROM_BAD,
+    TO_BAD,
+    checked_body,
+    checked_key,
+    checked_size,
+    fact,
+)
 from gateway.im.services import OPENIM
 from gateway.system import Reply
 from handlers.im.conversations import WITHIN_SECOND
@@ -41,8 +50,6 @@ NOT_FOUND, WITHDRAWN_ALREADY, NOTHING_TO_MODIFY = 20022, 20023, 90010
 RECENT = timedelta(minutes=1)
 PATIENCE_SECONDS = 2.0
 PAUSE_SECONDS = 0.02
-CLOCKS_APART = timedelta(minutes=1)
-"""So far ahead a time of reading may be; what is further off is a mistake, and would read all that is yet to come."""
 
 
 class MessageChanges:
@@ -86,6 +93,7 @@ class MessageChanges:
         await self._check_accounts(caller, body.report_account, body.peer_account)
         up_to = caller.at
         if body.msg_read_time is not None:
+            # What is further off is a mistake, and would read all that is yet to come.
             named = datetime.fromtimestamp(int(body.msg_read_time), UTC) + WITHIN_SECOND
             up_to = named if named <= caller.at + CLOCKS_APART else caller.at
         return Reply(facts=(read_fact(caller, body.report_account, body.peer_account, up_to),))

@@ -1,6 +1,6 @@
 """What the calls about messages publish, and the codes that they share."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -9,11 +9,12 @@ from gateway.im.frame import Caller
 from schemas.events import Event
 from schemas.im.codes import Failed
 from schemas.im.message import SOURCE, MessageKey, parse_key
+from schemas.im.message_bodies import OfflinePushInfo
 from schemas.im.message_elements import MAX_MESSAGE_BYTES, Element, elements_of, size_of
 from schemas.numbers import check_free_form
 
 BODY_MALFORMED, BODY_NO_LIST, TOO_LONG = 90002, 90007, 93000
-TO_BAD, FROM_BAD, KEY_BAD = 90003, 90008, 90054
+TO_BAD, FROM_BAD, KEY_BAD, TIME_BAD = 90003, 90008, 90054, 90006
 TO_UNKNOWN, ACCOUNT_UNKNOWN, ITEM_UNKNOWN = 90012, 90048, 70107
 
 FIELD_CODES = {
@@ -23,7 +24,7 @@ FIELD_CODES = {
     "LastMsgKey": KEY_BAD,
     "MsgSeq": 90004,
     "MsgRandom": 90005,
-    "MsgTimeStamp": 90006,
+    "MsgTimeStamp": TIME_BAD,
     "MsgBody": BODY_MALFORMED,
     "SyncFromOldSystem": 90030,
     "SyncOtherMachine": 90031,
@@ -35,6 +36,11 @@ FIELD_CODES = {
     "Peer_Account": TO_BAD,
 }
 """For a field that is missing or wrong (contract, x-errors)."""
+
+CLOCKS_APART = timedelta(minutes=1)
+"""So far ahead a time that a caller names may be."""
+MAX_PUSH_BYTES = 12 * 1024
+"""Of `OfflinePushInfo`, as JSON: it goes into the fact of every receiver. Push services of phones take a third of it."""
 
 
 def checked_body(body: Any, custom_data: str | None) -> tuple[Element, ...]:
@@ -53,6 +59,11 @@ def checked_body(body: Any, custom_data: str | None) -> tuple[Element, ...]:
 def checked_size(body: Any, custom_data: str | None) -> None:
     if (size := size_of(body, custom_data)) > MAX_MESSAGE_BYTES:
         raise Failed(TOO_LONG, f"the message has {size} bytes, at most {MAX_MESSAGE_BYTES} are allowed")
+
+
+def checked_push(info: OfflinePushInfo | None) -> None:
+    if info is not None and (size := len(msgspec.json.encode(info))) > MAX_PUSH_BYTES:
+        raise Failed(TOO_LONG, f"OfflinePushInfo has {size} bytes, at most {MAX_PUSH_BYTES} are allowed")
 
 
 def checked_key(text: str) -> MessageKey:

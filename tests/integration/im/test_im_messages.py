@@ -1,5 +1,6 @@
 """Messages are sent, copied and imported, and counted as unread: over HTTP, Kafka and the store."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -122,6 +123,14 @@ async def test_of_imports_with_one_key_the_first_counts_for_each_direction(im: I
     assert bodies == [text("first")]
 
 
+async def test_nothing_is_imported_from_the_future(im: ImApi) -> None:
+    """Whoever reads now would not have read it."""
+    ann, bob = await people(im, "ann", "bob")
+    body = {"From_Account": ann.id, "To_Account": bob.id, "MsgRandom": 1, "MsgBody": text("x"), "SyncFromOldSystem": 5}
+
+    assert (await im.ask("openim/importmsg", {**body, "MsgTimeStamp": int(time.time()) + 86_400})).code == 90006
+
+
 async def test_who_does_not_exist_can_neither_send_nor_receive(im: ImApi) -> None:
     (ann,) = await people(im, "ann")
     stranger = Person(im)
@@ -174,6 +183,9 @@ GOOD = {"To_Account": "x", "MsgRandom": 1, "MsgBody": text("x")}
         ({"MsgBody": [{"MsgType": "TIMTextElem", "MsgContent": {}}]}, 90002),
         ({"MsgBody": text("x" * 12_300)}, 93000),
         ({"MsgBody": text("x" * 6_000), "CloudCustomData": "y" * 6_500}, 93000),
+        ({"OfflinePushInfo": {"Ext": "x" * 12_300}}, 93000),
+        ({"OfflinePushInfo": {"Ext": 7}}, 90043),
+        ({"OfflinePushInfo": {"ApnsInfo": {"BadgeMode": 2}}}, 90043),
         ({"MsgLifeTime": 604_801}, 90026),
         ({"MsgLifeTime": -1}, 90044),
         ({"MsgLifeTime": "60"}, 90044),

@@ -1,0 +1,109 @@
+"""What a message may be made of, held against the contract: every element type, every field of it."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+
+from schemas.im.message_elements import MAX_MESSAGE_BYTES, elements_of, push_text, size_of
+
+CONTRACT = yaml.safe_load(Path("schemas/contracts/im.yaml").read_text())["components"]["schemas"]
+TYPES = [reference["$ref"].rpartition("/")[2] for reference in CONTRACT["MsgElement"]["oneOf"]]
+VALUES = {"string": "text", "integer": 7, "number": 1.5}
+WRONG = {"string": 7, "integer": "7", "number": "1.5", "array": {}, "object": []}
+
+
+def sample(schema: dict[str, Any]) -> Any:
+    """With every field."""
+    if "const" in schema:
+        return schema["const"]
+    if schema["type"] == "object":
+        return {name: sample(field) for name, field in schema.get("properties", {}).items()}
+    if schema["type"] == "array":
+        return [sample(schema["items"])]
+    return VALUES[schema["type"]]
+
+
+def places(
+    schema: dict[str, Any], path: tuple[Any, ...] = ()
+) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], bool]]:
+    """Each field with where it is, its schema, and whether it is required."""
+    for name, field in schema.get("properties", {}).items():
+        yield (*path, name), field, name in schema.get("required", ())
+        if field["type"] == "object":
+            yield from places(field, (*path, name))
+        if field["type"] == "array":
+            yield from places(field["items"], (*path, name, 0))
+
+
+def changed(element: Any, path: tuple[Any, ...], value: Any = None) -> Any:
+    """A copy with another value there; without it where there is none."""
+    element = deepcopy(element)
+    parent = element
+    for step in path[:-1]:
+        parent = parent[step]
+    if value is None:
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = value
+    return element
+
+
+def taken(*elements: Any) -> bool:
+    try:
+        elements_of(list(elements))
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def test_the_contract_has_eight_types() -> None:
+    assert len(TYPES) == 8
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_an_element_needs_what_the_contract_says_and_each_field_its_type(name: str) -> None:
+    schema = CONTRACT[name]
+    whole = sample(schema)
+    assert taken(whole)
+    for path, field, required in places(schema):
+        assert taken(changed(whole, path)) is not required, (path, "left out")
+        assert not taken(changed(whole, path, WRONG[field["type"]])), (path, "of another type")
+        if "minimum" in field:
+            assert taken(changed(whole, path, field["minimum"])), path
+            assert not taken(changed(whole, path, field["minimum"] - 1)), (path, "below the least")
+
+
+def test_one_message_may_have_several_elements_and_none_is_no_message() -> None:
+    whole = [sample(CONTRACT[name]) for name in TYPES]
+
+    assert taken(*whole)
+    assert not taken()
+    assert not taken(*whole, {"MsgType": "TIMRelayElem", "MsgContent": {}})
+    assert not taken({"MsgContent": {"Text": "x"}})
+
+
+def test_a_message_has_twelve_kilobytes_with_its_custom_data() -> None:
+    body = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": ""}}]
+    empty = size_of(body, None)
+    body[0]["MsgContent"] = {"Text": "x" * (MAX_MESSAGE_BYTES - empty - 3)}
+
+    assert size_of(body, "界") == MAX_MESSAGE_BYTES == 12_288
+
+
+@pytest.mark.parametrize(
+    ("types", "text"),
+    [
+        (["TIMTextElem"], "text"),
+        (["TIMCustomElem"], "text"),
+        (["TIMTextElem", "TIMCustomElem"], "text [Custom]"),
+        (["TIMFaceElem", "TIMLocationElem"], "[Emoji] [Location]"),
+        (["TIMSoundElem", "TIMImageElem", "TIMFileElem", "TIMVideoFileElem"], "[Voice] [Image] [File] [Video]"),
+    ],
+)
+def test_a_push_says_in_words_what_a_message_is_made_of(types: list[str], text: str) -> None:
+    assert push_text(elements_of([sample(CONTRACT[name]) for name in types])) == text
