@@ -40,7 +40,7 @@ FIELD_CODES = {
 CLOCKS_APART = timedelta(minutes=1)
 """So far ahead a time that a caller names may be."""
 MAX_PUSH_BYTES = 12 * 1024
-"""Of `OfflinePushInfo`, as JSON: it goes into the fact of every receiver. Push services of phones take a third of it."""
+"""Of `OfflinePushInfo`, as JSON: it goes into every receiver's fact. Push services of phones take a third of it."""
 
 
 def checked_body(body: Any, custom_data: str | None) -> tuple[Element, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import msgspec
@@ -11,7 +11,10 @@ import yaml
 
 from schemas.im.message_elements import MAX_MESSAGE_BYTES, elements_of, push_text, size_of
 
-CONTRACT = yaml.safe_load(Path("schemas/contracts/im.yaml").read_text())["components"]["schemas"]
+CONTRACT = yaml.safe_load(files("schemas").joinpath("contracts", "im.yaml").read_text(encoding="utf-8"))["components"][
+    "schemas"
+]
+Place = tuple[Any, ...]
 TYPES = [reference["$ref"].rpartition("/")[2] for reference in CONTRACT["MsgElement"]["oneOf"]]
 VALUES = {"string": "text", "integer": 7, "number": 1.5}
 WRONG = {"string": 7, "integer": "7", "number": "1.5", "array": {}, "object": []}
@@ -28,28 +31,26 @@ def sample(schema: dict[str, Any]) -> Any:
     return VALUES[schema["type"]]
 
 
-def places(
-    schema: dict[str, Any], path: tuple[Any, ...] = ()
-) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], bool]]:
+def places(schema: dict[str, Any], place: Place = ()) -> Iterator[tuple[Place, dict[str, Any], bool]]:
     """Each field with where it is, its schema, and whether it is required."""
     for name, field in schema.get("properties", {}).items():
-        yield (*path, name), field, name in schema.get("required", ())
+        yield (*place, name), field, name in schema.get("required", ())
         if field["type"] == "object":
-            yield from places(field, (*path, name))
+            yield from places(field, (*place, name))
         if field["type"] == "array":
-            yield from places(field["items"], (*path, name, 0))
+            yield from places(field["items"], (*place, name, 0))
 
 
-def changed(element: Any, path: tuple[Any, ...], value: Any = None) -> Any:
+def changed(element: Any, place: Place, value: Any = None) -> Any:
     """A copy with another value there; without it where there is none."""
     element = deepcopy(element)
     parent = element
-    for step in path[:-1]:
+    for step in place[:-1]:
         parent = parent[step]
     if value is None:
-        del parent[path[-1]]
+        del parent[place[-1]]
     else:
-        parent[path[-1]] = value
+        parent[place[-1]] = value
     return element
 
 
@@ -70,12 +71,12 @@ def test_an_element_needs_what_the_contract_says_and_each_field_its_type(name: s
     schema = CONTRACT[name]
     whole = sample(schema)
     assert taken(whole)
-    for path, field, required in places(schema):
-        assert taken(changed(whole, path)) is not required, (path, "left out")
-        assert not taken(changed(whole, path, WRONG[field["type"]])), (path, "of another type")
+    for place, field, required in places(schema):
+        assert taken(changed(whole, place)) is not required, (place, "left out")
+        assert not taken(changed(whole, place, WRONG[field["type"]])), (place, "of another type")
         if "minimum" in field:
-            assert taken(changed(whole, path, field["minimum"])), path
-            assert not taken(changed(whole, path, field["minimum"] - 1)), (path, "below the least")
+            assert taken(changed(whole, place, field["minimum"])), place
+            assert not taken(changed(whole, place, field["minimum"] - 1)), (place, "below the least")
 
 
 def test_one_message_may_have_several_elements_and_none_is_no_message() -> None:
