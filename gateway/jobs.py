@@ -1,7 +1,6 @@
 """Jobs over HTTP: what `fanfold jobs` does, for operators' programs."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import unquote
 
 import msgspec
 
@@ -40,15 +39,15 @@ class Desk:
         return Reply(await desk.find(self._jobs, id_in(call.path)))
 
     async def cancel(self, call: Call) -> Reply:
-        return Reply(await desk.cancel(self._jobs, id_in(call.path), call.received_at))
+        return Reply(await desk.cancel(self._jobs, id_in(call.path, "/cancel"), call.received_at))
 
     async def retry(self, call: Call) -> Reply:
-        return Reply(await desk.retry(self._jobs, id_in(call.path), call.received_at))
+        return Reply(await desk.retry(self._jobs, id_in(call.path, "/retry"), call.received_at))
 
 
-def id_in(path: str) -> str:
-    """The id in a path `/jobs/{id}...`; a slash of the id comes as `%2F`."""
-    return unquote(path.removeprefix(f"{PATH}/").partition("/")[0])
+def id_in(path: str, action: str = "") -> str:
+    """The id in a path `/jobs/{id}` and what follows; decoded, so it may hold slashes."""
+    return path.removeprefix(f"{PATH}/").removesuffix(action)
 
 
 def page_of(found: list[Summary], limit: int) -> Page:

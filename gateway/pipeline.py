@@ -200,4 +200,5 @@ def refuse(system: System, envelope: Envelope, refused: Refused) -> Answer:
 
 def to_response(answer: Answer, trace: Trace, headers: dict[str, str] = _NOTHING) -> web.Response:
     sent = {"Content-Type": answer.content_type, "traceparent": trace.parent, "X-Trace-Id": trace.id}
-    return web.Response(body=answer.body, status=answer.status, headers=CIMultiDict(sent | answer.headers | headers))
+    body = answer.body if answer.stream is None else answer.stream
+    return web.Response(body=body, status=answer.status, headers=CIMultiDict(sent | answer.headers | headers))

@@ -4,7 +4,7 @@ A system declares; `gateway.pipeline` does the rest in one order for all of them
 limit, decode, authenticate, validate, recognise repeats, handle, publish, answer.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     body: bytes
     headers: dict[str, str] = msgspec.field(default_factory=dict)
     content_type: str = "application/json"
+    stream: AsyncIterator[bytes] | None = None
+    """Sent in place of the body, as it comes; its length is in the headers."""
 
 
 class Call(msgspec.Struct):

@@ -9,6 +9,7 @@ from gateway.dead_letters import dead_letters_system
 from gateway.deliveries import deliveries_system
 from gateway.endpoints import endpoints_system
 from gateway.events import events_system
+from gateway.files import files_system
 from gateway.im.callbacks_in import im_callbacks_system
 from gateway.im.system import im_system
 from gateway.inbox import inbox_system
@@ -21,6 +22,7 @@ from gateway.tg_updates import tg_updates_system
 from stores.dead_letters import DeadLetters
 from stores.delivery_desk import DeliveryDesk
 from stores.endpoints import Endpoints
+from stores.files import Files
 from stores.job_desk import JobDesk
 from stores.mongo import Database
 from stores.vault import Vault
@@ -43,6 +45,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         preferences_system(settings.push, database),
         inbox_system(settings.push, database),
         dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
+        files_system(settings.files, Files(database)),
         jobs_system(settings.operators, JobDesk(database)),
         events_system(settings.events, EVENT_TYPES),
     )
