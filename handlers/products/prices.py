@@ -5,7 +5,7 @@ time from which it holds; so whoever rates a call at its own time finds the righ
 however late anybody marks the change as executed. Until it holds it may be taken back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
@@ -53,6 +53,10 @@ class Price(msgspec.Struct, frozen=True):
     since: datetime
     terms: Terms
     change: int | None = None
+    taken_back: bool = False
+    """It was planned, and never held. It is kept, so that nobody who is late plans it again."""
+    gone: bool = False
+    """From then on there is no price: the grant was deleted."""
 
 
 History = tuple[Price, ...]
@@ -61,12 +65,13 @@ History = tuple[Price, ...]
 
 def in_force(history: Sequence[Price], at: datetime) -> Price | None:
     """The price of a call at that moment."""
-    return next((price for price in reversed(history) if price.since <= at), None)
+    latest = next((price for price in reversed(history) if price.since <= at and not price.taken_back), None)
+    return None if latest is None or latest.gone else latest
 
 
-def upcoming(history: Sequence[Price], now: datetime) -> Price | None:
-    """The next price that is planned."""
-    return next((price for price in history if price.since > now), None)
+def upcoming(history: Sequence[Price], now: datetime) -> list[Price]:
+    """What is planned and does not hold yet, the next one first."""
+    return [price for price in history if price.since > now and not price.taken_back]
 
 
 def effect_time(planned: datetime | None, now: datetime) -> datetime:
@@ -77,7 +82,7 @@ def effect_time(planned: datetime | None, now: datetime) -> datetime:
 
 
 def with_price(history: History, price: Price) -> History:
-    """The history with one more price. A change that is in it already leaves it as it is."""
+    """The history with one more price. A change that is in it already leaves it as it is, taken back or not."""
     if price.change is not None and change_in(history, price.change) is not None:
         return history
     place = next((i for i, other in enumerate(history) if other.since > price.since), len(history))
@@ -88,9 +93,23 @@ def change_in(history: Sequence[Price], change: int) -> Price | None:
     return next((price for price in history if price.change == change), None)
 
 
-def without_change(history: History, change: int, now: datetime) -> History:
-    """The history without a change that does not hold yet; one that does stays: calls have been rated by it."""
-    return tuple(price for price in history if price.change != change or price.since <= now)
+def take_back(history: History, changes: Collection[int], now: datetime) -> History:
+    """The history without changes that do not hold yet; one that does stays: calls have been rated by it."""
+    return tuple(
+        msgspec.structs.replace(price, taken_back=True) if price.change in changes and price.since > now else price
+        for price in history
+    )
+
+
+def granted(history: History, terms: Terms, now: datetime) -> History:
+    """The history of a grant that is opened: its first price holds since ever."""
+    return with_price(history, Price(effect_time(None, now) if history else EVER, terms))
+
+
+def withdrawn(history: History, now: datetime) -> History:
+    """The history of a grant that is deleted: what is planned is taken back, and there is no price from now on."""
+    planned = [price.change for price in upcoming(history, now) if price.change is not None]
+    return with_price(take_back(history, planned, now), Price(effect_time(None, now), Terms(0), gone=True))
 
 
 def may_take_back(since: datetime, now: datetime) -> bool:

@@ -98,7 +98,7 @@ class GrantFields(TermsFields, kw_only=True):
     free_count: Count | None = None
     apply_remark: Text | None = None
     org_code: Text | None = None
-    risk_threshold: Decimal | None = None
+    risk_threshold: float | None = None
     used_version: Text | None = None
     is_hidden: bool | None = None
     spreader_royalties: Royalties | None = None
@@ -302,7 +302,7 @@ class GrantRow(Row, kw_only=True):
     is_hidden: bool | None = None
     adjusting: AdjustmentRow | None = None
     org_code: str | None = None
-    risk_threshold: Decimal | None = None
+    risk_threshold: float | None = None
     has_assign_source: bool | None = None
     spreader_royalties: Sequence[RoyaltyRow] | None = None
 

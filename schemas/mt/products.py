@@ -50,7 +50,7 @@ class ProductFields(Body, kw_only=True):
     cache_flag: Int32 | None = None
     cache_time: CacheDays | None = None
     fee_type: FeeType | None = None
-    risk_threshold: Decimal | None = None
+    risk_threshold: float | None = None
     price: Decimal | None = None
     floor_price: Decimal | None = None
     is_fusion: bool | None = None
@@ -110,7 +110,7 @@ class ProductRow(Row, kw_only=True):
     state: int
     check_type: int | None = None
     is_open: int
-    risk_threshold: Decimal | None = None
+    risk_threshold: float | None = None
     price: Decimal
     floor_price: Decimal
     applicable: bool
