@@ -15,6 +15,7 @@ from handlers.im import conversations as im_conversations
 from handlers.im import presence
 from handlers.outcome import SEEN
 from stores.mongo import Database, translated
+from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
 from stores.mt.numbers import NUMBERS
 from stores.mt.sessions import SESSIONS
@@ -116,6 +117,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.AFFILIATIONS: (),
     MT_CUSTOMERS: (Index((("salesman_id", 1),), sparse=True),),
     NUMBERS: (),
+    ALERT_CONTACTS: (Index((("merchant_id", 1), ("_id", 1))),),
+    ALERT_RULES: (Index((("merchant_id", 1), ("item", 1)), unique=True),),
     # Gone when they end.
     SESSIONS: (Index((("expires_at", 1),), expires_after=timedelta()),),
     letters.COLLECTION: (Index((("state", 1), ("at", -1))),),
