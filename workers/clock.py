@@ -18,12 +18,14 @@ from schemas.account import BanExpired
 from schemas.errors import StoreAway, Transient
 from schemas.events import Event
 from stores.bans import DueBan, due_bans
+from stores.files import Files
 from stores.leases import Lease
 from stores.mongo import Database, open_database
 from streams.publisher import Publisher
 from workers import clock_metrics as metrics
 from workers.fold_batch import Publishes
 from workers.health import Health
+from workers.sweeping import Sweeper
 
 log = structlog.get_logger()
 
@@ -45,9 +47,10 @@ async def run_clock(settings: Settings, stop: asyncio.Event, health: Health) -> 
         lease = Lease(database, LEASE, str(ULID()), settings.clock.lease_seconds)
         stack.push_async_callback(_give_back, lease)
         clock = Clock(database, publisher, lease)
+        sweeper = Sweeper(Files(database))
         health.problem("clock", "starting")
         while not stop.is_set():
-            await _tick(clock, health)
+            await _tick(clock, sweeper, health)
             await _pause(stop, settings.clock.tick_seconds)
 
 
@@ -63,6 +66,11 @@ class Clock:
         self._repeat_seconds = repeat_seconds
         self._published: dict[str, float] = {}
         self._led = False
+
+    @property
+    def leads(self) -> bool:
+        """As of the last tick."""
+        return self._led
 
     async def tick(self, now: datetime) -> int:
         """Publish what is due at `now`; returns how many. Raises Transient; then some may be published."""
@@ -116,10 +124,12 @@ def expiry(ban: DueBan) -> Event:
     )
 
 
-async def _tick(clock: Clock, health: Health) -> None:
+async def _tick(clock: Clock, sweeper: Sweeper, health: Health) -> None:
     started = time.perf_counter()
     try:
         expired = await clock.tick(datetime.now(UTC))
+        if clock.leads:
+            await sweeper.tick(datetime.now(UTC))
     except Transient as away:
         metrics.FAILURES.labels(type(away).__name__).inc()
         log.warning("clock_waits", error=str(away)[:300])
