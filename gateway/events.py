@@ -84,6 +84,7 @@ class Accepts(msgspec.Struct, frozen=True):
 
     payload: Typed
     key: str | None
+    key_as_sent: str | None
 
 
 class Intake:
@@ -91,7 +92,9 @@ class Intake:
 
     def __init__(self, catalogue: Mapping[str, EventType]) -> None:
         self._types = {
-            name: Accepts(Typed(kind.payload), kind.key) for name, kind in catalogue.items() if not kind.internal
+            name: Accepts(Typed(kind.payload), kind.key, kind.key_as_sent)
+            for name, kind in catalogue.items()
+            if not kind.internal
         }
 
     async def publish_events(self, call: Call) -> Reply:
@@ -168,7 +171,7 @@ class Intake:
             id=_present("id", sent.id),
             source=_present("source", sent.source),
             type=_present("type", sent.type),
-            subject=_subject(sent.subject, accepts.key, payload),
+            subject=_subject(sent.subject, accepts, payload),
             time=_time(sent.time, call.received_at),
             data=encoded,
             traceparent=trace.parent if trace else call.traceparent,
@@ -202,14 +205,15 @@ def _present(name: str, value: str | None) -> str:
     return value
 
 
-def _subject(sent: str | None, key: str | None, payload: Any) -> str:
+def _subject(sent: str | None, accepts: Accepts, payload: Any) -> str:
     """The subject, which is the partition key: taken from the payload where that holds it."""
-    if key is None:
+    if accepts.key is None:
         return _present("subject", sent)
+    key = str(getattr(payload, accepts.key))
     # Another subject would put one document's events on two partitions, where nothing keeps their order.
-    if sent is not None and sent != getattr(payload, key):
-        _refuse_attribute("subject", f"differs from data.{key}; leave it out")
-    return _present(f"data.{key}", getattr(payload, key))
+    if sent is not None and sent != key:
+        _refuse_attribute("subject", f"differs from data.{accepts.key_as_sent}; leave it out")
+    return _present(f"data.{accepts.key_as_sent}", key)
 
 
 def _time(text: str | None, received_at: datetime) -> datetime:

@@ -191,9 +191,7 @@ def _add_own(document: Json, kinds: Iterable[EventType]) -> None:
 def _publish_events(kinds: Sequence[EventType], ref_of: Mapping[type, Json]) -> Json:
     events = [_structured(kind, ref_of) for kind in kinds]
     any_data = {"anyOf": [ref_of[kind.payload] for kind in kinds]}
-    table = "\n".join(
-        f"| `{kind.name}` | {kind.summary} | {f'`data.{kind.key}`' if kind.key else 'to be given'} |" for kind in kinds
-    )
+    table = "\n".join(f"| `{kind.name}` | {kind.summary} | {_subject(kind)} |" for kind in kinds)
     return {
         "operationId": "publishEvents",
         "tags": [OWN],
@@ -234,6 +232,10 @@ def _publish_events(kinds: Sequence[EventType], ref_of: Mapping[type, Json]) -> 
         },
         "responses": {"202": _json(ref_of[Accepted]) | {"description": "Kafka has them"}},
     }
+
+
+def _subject(kind: EventType) -> str:
+    return f"`data.{kind.key_as_sent}`" if kind.key else "to be given"
 
 
 def _structured(kind: EventType, ref_of: Mapping[type, Json]) -> Json:

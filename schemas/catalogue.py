@@ -13,3 +13,9 @@ class EventType(msgspec.Struct, frozen=True):
     """Field of the payload that the subject repeats; None where only the sender knows the subject."""
     internal: bool = False
     """Published by Fanfold alone: `POST /events` refuses it."""
+
+    @property
+    def key_as_sent(self) -> str | None:
+        """The key's name in JSON."""
+        names = {field.name: field.encode_name for field in msgspec.structs.fields(self.payload)}
+        return None if self.key is None else names[self.key]

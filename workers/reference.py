@@ -118,7 +118,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _message(kind: EventType, payload: dict[str, Any]) -> dict[str, Any]:
-    key = f"the payload's {kind.key}" if kind.key else "the subject, which only the sender knows"
+    key = f"the payload's {kind.key_as_sent}" if kind.key else "the subject, which only the sender knows"
     sender = "Published by Fanfold alone." if kind.internal else "May be published by anybody, on Kafka or at /events."
     return {
         "name": kind.name,
