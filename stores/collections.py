@@ -17,8 +17,13 @@ from handlers.outcome import SEEN
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
+from stores.mt.grants import GRANTS
 from stores.mt.numbers import NUMBERS
+from stores.mt.products import PRODUCTS
+from stores.mt.revisions import REVISIONS
+from stores.mt.schedule import ADJUSTMENTS, TASKS
 from stores.mt.sessions import SESSIONS
+from stores.mt.sources import SOURCES, UPSTREAMS
 
 LEASES = "leases"
 IM_ACCOUNTS = "im_accounts"
@@ -117,6 +122,28 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.AFFILIATIONS: (),
     MT_CUSTOMERS: (Index((("salesman_id", 1),), sparse=True),),
     NUMBERS: (),
+    REVISIONS: (),
+    # By `updated_at`: what the price book has not read yet.
+    PRODUCTS: (Index((("id", 1),), unique=True), Index((("sub_items", 1),)), Index((("updated_at", 1),))),
+    SOURCES: (Index((("code", 1),), unique=True),),
+    UPSTREAMS: (Index((("source_id", 1),)), Index((("item", 1),)), Index((("updated_at", 1),))),
+    GRANTS: (
+        Index((("dept_id", 1), ("item", 1)), unique=True),
+        Index((("item", 1), ("_id", 1))),
+        Index((("merchant_id", 1), ("_id", 1))),
+        Index((("updated_at", 1),)),
+    ),
+    ADJUSTMENTS: (
+        Index((("dept_id", 1), ("_id", 1))),
+        Index((("grant_id", 1), ("_id", 1))),
+        Index((("task_id", 1),)),
+    ),
+    TASKS: (
+        Index((("task_key", 1), ("_id", 1))),
+        # What is to be executed or was left half written: few, of all that are kept.
+        Index((("plan_at", 1),), only_where={"waits": True}),
+        Index((("updated_at", 1),), only_where={"settled": False}),
+    ),
     ALERT_CONTACTS: (Index((("merchant_id", 1), ("_id", 1))),),
     ALERT_RULES: (Index((("merchant_id", 1), ("item", 1)), unique=True),),
     # Gone when they end.

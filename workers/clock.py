@@ -6,8 +6,10 @@ until the folder has folded its end, and an end's id names the ban that it ends.
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -25,6 +27,7 @@ from streams.publisher import Publisher
 from workers import clock_metrics as metrics
 from workers.fold_batch import Publishes
 from workers.health import Health
+from workers.planned_changes import PlannedChanges
 from workers.sweeping import Sweeper
 
 log = structlog.get_logger()
@@ -47,11 +50,18 @@ async def run_clock(settings: Settings, stop: asyncio.Event, health: Health) -> 
         lease = Lease(database, LEASE, str(ULID()), settings.clock.lease_seconds)
         stack.push_async_callback(_give_back, lease)
         clock = Clock(database, publisher, lease)
-        sweeper = Sweeper(Files(database))
+        duties: tuple[Duty, ...] = (Sweeper(Files(database)), PlannedChanges(database))
         health.problem("clock", "starting")
         while not stop.is_set():
-            await _tick(clock, sweeper, health)
+            await _tick(clock, duties, health)
             await _pause(stop, settings.clock.tick_seconds)
+
+
+class Duty(Protocol):
+    """What else is done at its time, by the one process that leads."""
+
+    async def tick(self, now: datetime, /) -> None:
+        """Do what is due. Called once a tick; raises Transient, and is then called again."""
 
 
 class Clock:
@@ -124,12 +134,13 @@ def expiry(ban: DueBan) -> Event:
     )
 
 
-async def _tick(clock: Clock, sweeper: Sweeper, health: Health) -> None:
+async def _tick(clock: Clock, duties: Sequence[Duty], health: Health) -> None:
     started = time.perf_counter()
     try:
         expired = await clock.tick(datetime.now(UTC))
         if clock.leads:
-            await sweeper.tick(datetime.now(UTC))
+            for duty in duties:
+                await duty.tick(datetime.now(UTC))
     except Transient as away:
         metrics.FAILURES.labels(type(away).__name__).inc()
         log.warning("clock_waits", error=str(away)[:300])

@@ -16,6 +16,7 @@ EXPIRED = Counter(
     "fanfold_clock_bans_expired_total", "Ends of bans published; one that is published again counts again"
 )
 FILES_EXPIRED = Counter("fanfold_clock_files_expired_total", "Files cleared away because their time was over")
+PLANNED = Counter("fanfold_clock_planned_changes_total", "Planned changes of prices and products that were executed")
 LATE_SECONDS = Histogram(
     "fanfold_clock_lateness_seconds",
     "From the end of a ban to its publication; a rise means that nobody led, or the broker was away",
