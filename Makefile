@@ -20,8 +20,10 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Several at once, each with a broker and a store of its own: most of them wait most of the time.
+WORKERS ?= 4
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 # The integration tests on Apache Kafka, fetched once with Maven; FANFOLD_KAFKA_OPTIONAL=1 where it may be missing.
 .PHONY: test-kafka

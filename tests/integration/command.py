@@ -43,7 +43,7 @@ class Fanfold:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **self._environment, **environment},
+            env={**os.environ, "COLUMNS": "160", **self._environment, **environment},
         )
         out, err = await process.communicate(typed.encode())
         return Ended(await process.wait(), out.decode(), err.decode())

@@ -16,8 +16,13 @@ from workers.embedded.errors import CannotStart
 from workers.embedded.ports import LOOPBACK, free_port
 
 OPTIONAL = "FANFOLD_KAFKA_OPTIONAL"
-# What has a broker of its own: run by `make test`, and here by tests/kafka.
-ELSEWHERE = ("--ignore=tests/integration/test_up.py",)
+ELSEWHERE = (
+    # What has a broker of its own: run by `make test`, and here by tests/kafka.
+    "--ignore=tests/integration/test_up.py",
+    # What has none.
+    "--ignore=tests/integration/channels",
+)
+EVERYTHING = ("-n", "4", "--dist", "loadfile", "tests/integration", "tests/kafka")
 
 
 async def main(arguments: list[str]) -> int:
@@ -35,7 +40,7 @@ async def main(arguments: list[str]) -> int:
             sys.stdout.write(f"Apache Kafka {apache.VERSION} at {LOOPBACK}:{port}\n")
             sys.stdout.flush()
             pytest = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pytest", *ELSEWHERE, *(arguments or ("tests/integration", "tests/kafka"))),
+                *(sys.executable, "-m", "pytest", *ELSEWHERE, *(arguments or EVERYTHING)),
                 env={**os.environ, "FANFOLD_TEST_KAFKA": f"{LOOPBACK}:{port}"},
             )
             return await pytest.wait()

@@ -86,11 +86,13 @@ def judge(command: str, answer: dict[str, Any]) -> None:
 async def test_every_callback_of_the_contract_is_taken_and_answered_and_a_fact(
     server: ImServer, callback_settings: Settings
 ) -> None:
-    before = len(await published(callback_settings.kafka))
+    before = {fact.identity for fact in await published(callback_settings.kafka)}
     for command in commands():
         judge(command, await server.ok(command, example_of(command)))
 
-    facts = (await published(callback_settings.kafka))[before:]
+    # Whoever folds meanwhile has dead letters of its own: the marks that were written to read all there is.
+    now = [fact for fact in await published(callback_settings.kafka) if fact.type.startswith("im.")]
+    facts = [fact for fact in now if fact.identity not in before]
 
     print(f"callbacks covered: {len(facts)} of {len(commands())}")  # noqa: T201 - what `make test` shows
     assert len(facts) == len(commands()) == 17
