@@ -177,7 +177,11 @@ async def test_changes_count_in_the_order_of_their_milliseconds_and_once(
         return [entry["action"] for entry in entries] if len(entries) == 3 else None
 
     assert await eventually(history) == ["Login", "Logout", "Login"]
-    assert await states(im, user) == {"Android": "Online"}
+
+    async def on_the_phone() -> bool:  # another document, written after those of the history
+        return await states(im, user) == {"Android": "Online"}
+
+    await eventually(on_the_phone)
 
 
 async def test_a_profile_is_what_the_latest_callback_says_not_the_last_to_come(server: ImServer, im: ImApi) -> None:
