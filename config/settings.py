@@ -5,7 +5,7 @@ silently ignored costs more than a start that fails.
 """
 
 import os
-from base64 import urlsafe_b64decode
+from base64 import b64decode, urlsafe_b64decode
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -333,6 +333,8 @@ class ImSettings(Part):
     """Calls of one app and command that a gateway takes in a second; 0 is no limit."""
     roaming_days: int = Field(default=7, ge=1, le=36_500)
     """How far back admin_getroammsg shows messages, by their time; they are kept for longer."""
+    hourly_history: bool = True
+    """Whether get_history's files are made each hour; if not, the first call for an hour has them made."""
     server_addresses: list[IPvAnyNetwork] = Field(default_factory=list)
     """What GetIPList answers: the addresses that clients reach and that callbacks come from."""
 
@@ -356,6 +358,33 @@ class MtPrincipal(Part):
         return Principal(role=self.role, user_id=self.user_id, name=self.name, merchant_id=self.merchant_id)
 
 
+class OtherEnvironmentSettings(Part):
+    url: str
+    """Where the gateway of the other environment is reached, without a path."""
+    token: SecretStr
+    """Bearer token of an operator there."""
+    secret: SecretStr
+    """`whsec_` and 24 to 64 bytes in base64: signs what goes between the two, the same in both."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        TypeAdapter(HttpUrl).validate_python(url)
+        return url.rstrip("/")
+
+    @field_validator("secret")
+    @classmethod
+    def _is_symmetric(cls, secret: SecretStr) -> SecretStr:
+        prefix, _, encoded = secret.get_secret_value().partition("_")
+        try:
+            size = len(b64decode(encoded, validate=True))
+        except ValueError:
+            size = 0
+        if prefix != "whsec" or not 24 <= size <= 64:
+            raise ValueError("a secret is whsec_ and 24 to 64 bytes in base64")
+        return secret
+
+
 class MeteringSettings(Part):
     tokens: dict[SecretStr, MtPrincipal] = Field(default_factory=dict)
     """Bearer token of a service to whom it stands for: {"TOKEN": {"role": "operator", "user_id": 1}}."""
@@ -365,6 +394,8 @@ class MeteringSettings(Part):
     """Fernet keys for personal data and secrets at rest, newest first; the older ones still decrypt."""
     unpaged_rows: int = Field(default=100_000, ge=1)
     """How many rows a list may answer that is asked for without pages."""
+    other_environment: OtherEnvironmentSettings | None = None
+    """Where changes of products and sources are made too when an operator asks for it."""
 
     @field_validator("zone")
     @classmethod
