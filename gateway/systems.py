@@ -34,7 +34,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
     endpoints, deliveries = Endpoints(database, Vault(settings.push.secrets_keys)), DeliveryDesk(database)
     return (
         chat_system(settings.chat, database),
-        im_system(settings.im, database, net),
+        im_system(settings.im, database, net, settings.files),
         im_callbacks_system(settings.im, database),
         mt_system(settings, database, net),
         tg_binding_system(settings, database),

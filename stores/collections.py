@@ -171,6 +171,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("timelines", 1), ("order", -1))),
         # What may be unread on a side. Not partial: to count by such an index the embedded store walks the collection.
         Index((("unread_in", 1), ("at", 1))),
+        # An hour's, for its files, and a day's, for its figures.
+        Index((("app", 1), ("order", 1), ("_id", 1))),
     ),
     im_conversations.CONVERSATIONS: (
         Index((("owner", 1), ("listed", 1), ("pinned", 1), ("order", 1))),

@@ -21,12 +21,14 @@ from schemas.errors import StoreAway, Transient
 from schemas.events import Event
 from stores.bans import DueBan, due_bans
 from stores.files import Files
+from stores.jobs import Jobs
 from stores.leases import Lease
 from stores.mongo import Database, open_database
 from streams.publisher import Publisher
 from workers import clock_metrics as metrics
 from workers.fold_batch import Publishes
 from workers.health import Health
+from workers.im_hours import HistoryHours
 from workers.planned_changes import PlannedChanges
 from workers.sweeping import Sweeper
 
@@ -50,7 +52,11 @@ async def run_clock(settings: Settings, stop: asyncio.Event, health: Health) -> 
         lease = Lease(database, LEASE, str(ULID()), settings.clock.lease_seconds)
         stack.push_async_callback(_give_back, lease)
         clock = Clock(database, publisher, lease)
-        duties: tuple[Duty, ...] = (Sweeper(Files(database)), PlannedChanges(database))
+        duties: tuple[Duty, ...] = (
+            Sweeper(Files(database)),
+            PlannedChanges(database),
+            HistoryHours(Jobs(database), settings.im.apps if settings.im.hourly_history else ()),
+        )
         health.problem("clock", "starting")
         while not stop.is_set():
             await _tick(clock, duties, health)

@@ -5,7 +5,8 @@ from datetime import timedelta
 from functools import partial
 
 from channels.net import Net
-from config.settings import ImSettings
+from config.settings import FilesSettings, ImSettings
+from gateway.file_links import Links
 from gateway.im.accounts import account_commands
 from gateway.im.addresses import addresses_commands
 from gateway.im.apps import apps_of
@@ -15,6 +16,7 @@ from gateway.im.conversations import conversation_commands
 from gateway.im.conversations_list import conversation_list_commands
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
 from gateway.im.frame import PREFIX, Command, Frame
+from gateway.im.history_files import history_file_commands
 from gateway.im.messages import message_commands
 from gateway.im.messages_changes import message_change_commands
 from gateway.im.messages_history import history_commands
@@ -30,7 +32,7 @@ from stores.mongo import Database
 CONTRACTS = ("im.yaml", "im-accounts.yaml", "im-sns.yaml")
 
 
-def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
+def im_commands(settings: ImSettings, database: Database, files: FilesSettings | None = None) -> Sequence[Command]:
     """The whole table, one line a module."""
     return (
         *account_commands(database, (forget_relations,)),
@@ -42,16 +44,19 @@ def im_commands(settings: ImSettings, database: Database) -> Sequence[Command]:
         *history_commands(database, timedelta(days=settings.roaming_days)),
         *conversation_commands(database),
         *conversation_list_commands(database),
+        *history_file_commands(database, Links(files or FilesSettings())),
         *addresses_commands(settings.server_addresses),
     )
 
 
-def im_system(settings: ImSettings, database: Database, net: Net | None = None) -> System:
+def im_system(
+    settings: ImSettings, database: Database, net: Net | None = None, files: FilesSettings | None = None
+) -> System:
     """`net` is what apps are called back by; None where nothing is sent."""
     frame = Frame(apps_of(settings), settings.calls_per_second)
     callbacks = CallbacksOut(settings, net)
     unread = Unread(partial(unread_total, database), partial(unread_from, database))
-    commands = calling_back(im_commands(settings, database), callbacks, unread)
+    commands = calling_back(im_commands(settings, database, files), callbacks, unread)
     unknown = ImEnvelope(NONE)
     return System(
         name="im",

@@ -15,6 +15,7 @@ from stores.mongo import Database
 from workers.health import Health
 from workers.jobs.kind import Kind, Step, Tools
 from workers.jobs.runner import Runner
+from workers.jobs.worker import run_jobs
 
 QUICK = JobsSettings(poll_seconds=0.02, lease_seconds=1, at_once=2, drain_seconds=1)
 
@@ -59,6 +60,18 @@ async def running(
         finally:
             stop.set()
             await task
+
+
+@asynccontextmanager
+async def doing_jobs(settings: Settings) -> AsyncIterator[None]:
+    """A jobs worker with all kinds there are; stopped in order."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(run_jobs(settings.model_copy(update={"jobs": QUICK}), stop, Health()))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
 
 
 async def start(database: Database, job_id: str, *, kind: str = "doing", owner: str = "a", **args: object) -> Job:

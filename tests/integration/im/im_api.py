@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
-from config.settings import ImSettings, Settings
+from config.settings import FilesSettings, ImSettings, Settings
 from config.topics import TOPICS
 from schemas.im import usersig
 from stores.mongo import open_database
@@ -97,7 +97,8 @@ class ImApi:
 
 def with_im(settings: Settings, **im: Any) -> Settings:
     """The settings, and two apps."""
-    return settings.model_copy(update={"im": ImSettings.model_validate({**IM, **im})})
+    files = FilesSettings.model_validate({"link_key": "a key for the links of the tests"})
+    return settings.model_copy(update={"im": ImSettings.model_validate({**IM, **im}), "files": files})
 
 
 @asynccontextmanager

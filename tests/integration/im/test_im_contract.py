@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import im_calls
+import im_figures_calls
 import im_messages_calls
 import im_relations_calls
 import pytest
@@ -17,13 +18,19 @@ from im_messages import at_work
 from config.settings import ImSettings, Settings
 from gateway.im.system import im_system
 from stores.mongo import open_database
+from tests.integration.jobs_at_work import doing_jobs
 
-BUILDERS: dict[str, im_calls.Builder] = {**im_calls.CALLS, **im_relations_calls.CALLS, **im_messages_calls.CALLS}
+BUILDERS: dict[str, im_calls.Builder] = {
+    **im_calls.CALLS,
+    **im_relations_calls.CALLS,
+    **im_messages_calls.CALLS,
+    **im_figures_calls.CALLS,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
 async def folder(im_settings: Settings, im_http: object) -> AsyncIterator[None]:
-    async with at_work(im_settings):
+    async with at_work(im_settings), doing_jobs(im_settings):
         yield
 
 
