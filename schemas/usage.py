@@ -20,10 +20,8 @@ MAX_RERATED = 200
 """Records that one request has rated again: they are one event, so they fold whole or not at all."""
 
 Flag = Annotated[int, msgspec.Meta(ge=0, le=1)]
-MAX_MICRO = 10**15
-Micro = Annotated[int, msgspec.Meta(ge=-MAX_MICRO, le=MAX_MICRO)]
+Micro = Annotated[int, msgspec.Meta(ge=0, le=10**15)]
 """Micro-units (1e-6) of yuan."""
-Cost = Annotated[int, msgspec.Meta(ge=0, le=MAX_MICRO)]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=NO_NUL)]
 """Of a product or source: it becomes part of a document's `_id`."""
 Tag = Annotated[str, msgspec.Meta(max_length=64, pattern=NO_NUL)]
@@ -45,7 +43,7 @@ class UpstreamCall(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     item: Code | None = None
     """The source's product; left out: that of the call."""
     is_fee: Flag = 1
-    cost_micro: Cost | None = None
+    cost_micro: Micro | None = None
     """What it cost in micro-units; left out: what the book of costs says."""
     check_config_id: Int64 | None = None
     third_seq_no: Text | None = None

@@ -5,14 +5,33 @@ partition come here one after another). Only single-document atomicity is used.
 """
 
 from collections.abc import Sequence
+from typing import Protocol, Self
 
 import msgspec
 
-from handlers.effects import Recount
+from handlers.effects import Change, Recount
 from handlers.plan import Decided, Pending, pending_by_document
 from schemas.events import LogId, Origin
 from stores.recounts import counted
 from stores.store import FactDocument, Fenced, Store
+
+
+class Foldable(Protocol):
+    """One document's changes in a batch, by ascending offset; `handlers.plan.Pending` is one."""
+
+    key: str
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def last(self) -> int: ...
+
+    def after(self, offset: int) -> Self | None:
+        """The changes past an offset; None if there are none."""
+        ...
+
+    def merged(self) -> Change: ...
 
 
 class Applied(msgspec.Struct):
@@ -36,7 +55,7 @@ async def apply_batch(store: Store, log: LogId, decided: Sequence[Decided]) -> A
     for collection in sorted(pending, key=lambda name: _has_counts(pending[name])):
         documents = pending[collection]
         applied.documents += len(documents)
-        applied.refused += await _fold(store, log.fence, collection, [doc for doc in documents if doc.create])
+        applied.refused += await fold(store, log.fence, collection, [doc for doc in documents if doc.create])
         await _mark(store, log.fence, collection, [doc for doc in documents if not doc.create])
     return applied
 
@@ -98,7 +117,7 @@ def _came_at(origin: Origin, fence: str) -> int:
     return origin.offset if origin.fence == fence else -1
 
 
-async def _fold(store: Store, fence: str, collection: str, documents: Sequence[Pending]) -> int:
+async def fold(store: Store, fence: str, collection: str, documents: Sequence[Foldable]) -> int:
     """Rule 2, fence: a document takes each offset once. Returns how many updates were refused."""
     refusals = 0
     while documents:

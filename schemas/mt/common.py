@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from schemas.cloudevents import to_millisecond
 from schemas.errors import Refused
 from schemas.numbers import Int64
 
@@ -114,6 +115,7 @@ def yuan(micro: int) -> Decimal:
 # ---- times ----------------------------------------------------------------------------------------------------------
 
 TIME_FORMAT = "%Y-%m-%d %H:%M:%S"
+DATE_CHARS = len("yyyy-MM-dd")
 
 
 class Zone:
@@ -145,6 +147,16 @@ class Zone:
             except (ValueError, OverflowError):
                 continue
         raise Refused("bad_field", f"{field}: yyyy-MM-dd HH:mm:ss is expected")
+
+    def utc(self, time: datetime) -> datetime:
+        """The moment, in UTC and to the millisecond, of a time that is one of this zone where it does not say."""
+        aware = time if time.tzinfo is not None else time.replace(tzinfo=self._zone)
+        return to_millisecond(aware.astimezone(UTC))
+
+    def moment_after(self, text: str, field: str) -> datetime:
+        """The first moment after what a text names, a second or a whole day: where a range that includes it ends."""
+        moment = self.moment(text, field)
+        return moment + timedelta(seconds=1) if len(text) > DATE_CHARS else self.end_of(self.today(moment))
 
     def start_of(self, day: date) -> datetime:
         """When a day begins, in UTC."""

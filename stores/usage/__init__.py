@@ -1,0 +1,1 @@
+"""The records of calls, and what is asked of them."""
