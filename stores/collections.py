@@ -14,6 +14,8 @@ from handlers.im import callbacks as im_callbacks
 from handlers.im import conversations as im_conversations
 from handlers.im import presence
 from handlers.outcome import SEEN
+from handlers.usage import totals
+from handlers.usage.records import USAGE_RECORDS
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
@@ -180,6 +182,20 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     ),
     im_callbacks.STATE_CHANGES: (Index((("account", 1), ("at", -1))),),
     im_callbacks.CALLBACKS: (_EXPIRING, Index((("about", 1), ("at", -1)))),
+    # Each costs every call that is recorded: lists by customer and for all, free calls that are given once, and
+    # what has no price (few).
+    USAGE_RECORDS: (
+        Index((("merchant_id", 1), ("created_at", 1))),
+        Index((("created_at", 1),)),
+        Index((("free.grant", 1), ("free.no", 1)), only_where={"free.no": {"$exists": True}}, unique=True),
+        Index((("state", 1), ("created_at", 1)), only_where={"state": "unrated"}),
+    ),
+    totals.CUST_HOURLY: (Index((("day", 1),)),),
+    totals.CUST_DAILY: (Index((("merchant_id", 1), ("day", 1))), Index((("day", 1),))),
+    totals.CUST_MONTHLY: (Index((("merchant_id", 1), ("month", 1))), Index((("month", 1),))),
+    totals.SOURCE_DAILY: (Index((("day", 1),)),),
+    totals.SOURCE_MONTHLY: (Index((("month", 1),)),),
+    totals.FREE_USAGE: (),
     LEASES: (),
     JOBS: (
         # Whose turn it is: few are open, of all that are kept.
