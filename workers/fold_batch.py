@@ -6,18 +6,20 @@ repeat harmless.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from handlers.letters import letter_for
-from handlers.plan import Decided, Planner, Poisoned, split
+from handlers.plan import Planner, Poisoned, split
 from handlers.poison import PoisonGauge
 from schemas.errors import Halted
 from schemas.events import Event, LogId, Record
 from stores.applier import Applied, apply_batch
 from stores.store import Store
 from workers.retry import Patience
+
+T = TypeVar("T")
 
 PUBLISH_EVENTS = 2_000
 PUBLISH_BYTES = 4 * 1024 * 1024
@@ -84,7 +86,7 @@ def publishable(events: Sequence[Event]) -> Iterator[list[Event]]:
         yield part
 
 
-def up_to_ceiling(steps: Sequence[Decided | Poisoned], gauge: PoisonGauge) -> Sequence[Decided | Poisoned]:
+def up_to_ceiling(steps: Sequence[T | Poisoned], gauge: PoisonGauge) -> Sequence[T | Poisoned]:
     for index, step in enumerate(steps):
         if gauge.observe(isinstance(step, Poisoned)):
             return steps[:index]
@@ -94,13 +96,13 @@ def up_to_ceiling(steps: Sequence[Decided | Poisoned], gauge: PoisonGauge) -> Se
 def halt_past_ceiling(
     log: LogId,
     records: Sequence[Record],
-    steps: Sequence[Decided | Poisoned],
-    sound: Sequence[Decided | Poisoned],
+    steps: Sequence[object],
+    sound: Sequence[object],
 ) -> None:
     """Raise Halted where not all of the batch was sound; what was is done with by now."""
     if len(sound) < len(steps):
         raise Halted(f"{log.fence} stopped at offset {records[len(sound)].offset}: too much poison ({_reasons(steps)})")
 
 
-def _reasons(steps: Sequence[Decided | Poisoned]) -> str:
+def _reasons(steps: Sequence[object]) -> str:
     return ", ".join(sorted({step.reason for step in steps if isinstance(step, Poisoned)}))

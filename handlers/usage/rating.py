@@ -39,8 +39,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tag: str
     app_id: str | None
     at: datetime
-    day: str
-    """yyyy-MM-dd in the platform's zone."""
+    hour: str
+    """`yyyy-MM-dd HH` in the platform's zone."""
     success: bool
     cached: bool
     source: str | None
@@ -74,7 +74,7 @@ class Rated(msgspec.Struct, frozen=True, kw_only=True):
     item: str
     tag: str
     app_id: str | None
-    day: str
+    hour: str
     success: bool
     cached: bool
     source: str | None
@@ -93,6 +93,10 @@ class Rated(msgspec.Struct, frozen=True, kw_only=True):
         return grant_key(self.dept_id, self.item)
 
     @property
+    def day(self) -> str:
+        return self.hour[:10]
+
+    @property
     def cost_micro(self) -> int:
         return sum(cost.cost_micro for cost in self.costs)
 
@@ -105,7 +109,7 @@ def rate(call: Call, book: PriceBook) -> Rated:
         item=call.item,
         tag=call.tag,
         app_id=call.app_id or (account.app_id if account else None),
-        day=call.day,
+        hour=call.hour,
         success=call.success,
         cached=call.cached,
         source=call.source,

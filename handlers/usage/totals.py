@@ -2,8 +2,8 @@
 
 | collection | a document for | its figures |
 |---|---|---|
-| cust_daily, cust_monthly | account, product, tag and day (month) | calls, fee and cost |
-| source_daily, source_monthly | the same of a source | its calls and cost, and the fee of those it answered |
+| cust_hourly, cust_daily, cust_monthly | account, product, tag and hour (day, month) | calls, fee and cost |
+| source_daily, source_monthly | source, product, tag and day (month) | calls, cost, and the fee of those it answered |
 | free_usage | grant | free calls given |
 | wallets | wallet | the balance |
 | ledger | wallet and day | its usage, booked from the wallet to the revenue |
@@ -15,7 +15,6 @@ their arrival.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -25,6 +24,7 @@ from handlers.effects import Change, FieldEffect, Inc, Set
 from handlers.usage.prices import wallet_key
 from handlers.usage.rating import Rated, State
 
+CUST_HOURLY = "cust_hourly"
 CUST_DAILY = "cust_daily"
 CUST_MONTHLY = "cust_monthly"
 SOURCE_DAILY = "source_daily"
@@ -36,6 +36,7 @@ LEDGER = "ledger"
 CUSTOMER_FIGURES = ("count", "success", "free", "charged", "cached", "unrated", "fee_micro", "cost_micro")
 SOURCE_FIGURES = ("count", "success", "charged", "fee_micro", "cost_micro")
 FIGURES: dict[str, tuple[str, ...]] = {
+    CUST_HOURLY: CUSTOMER_FIGURES,
     CUST_DAILY: CUSTOMER_FIGURES,
     CUST_MONTHLY: CUSTOMER_FIGURES,
     SOURCE_DAILY: SOURCE_FIGURES,
@@ -136,6 +137,8 @@ class Totals:
             about = {"dept_id": rated.dept_id, "item": rated.item, "tag": rated.tag}
             return about | _known(merchant_id=rated.merchant_id, app_id=rated.app_id)
 
+        hour = f"{subject}/{rated.hour}"
+        self._add(CUST_HOURLY, hour, offset, figures, lambda: labels() | {"hour": rated.hour, "day": rated.day})
         self._by_day_and_month((CUST_DAILY, CUST_MONTHLY), subject, rated.day, offset, figures, labels)
 
     def _post_sources(self, offset: int, rated: Rated, sign: int) -> None:
@@ -207,11 +210,6 @@ def usage_entry(wallet_id: int, day: str) -> str:
 def quoted(text: str) -> str:
     """As part of an `_id` whose parts are divided by slashes."""
     return text.replace("%", "%25").replace("/", "%2F")
-
-
-def day_of(key: str) -> date:
-    """The day that the key of a daily total ends with."""
-    return date.fromisoformat(key.rpartition("/")[2])
 
 
 def _known(**labels: Any) -> dict[str, Any]:

@@ -132,6 +132,10 @@ class Zone:
         """`yyyy-MM-dd`: the day that a moment belongs to."""
         return at.astimezone(self._zone).date().isoformat()
 
+    def hour(self, at: datetime) -> str:
+        """`yyyy-MM-dd HH`."""
+        return at.astimezone(self._zone).isoformat(" ", "hours")[:13]
+
     def month(self, at: datetime) -> str:
         """`yyyy-MM`."""
         return self.day(at)[:7]

@@ -105,7 +105,7 @@ class Personal:
             raise Refused("not_configured", f"none of the keys in {SETTING} fits what is encrypted")
         rest = sealed[1 + KEY_ID_BYTES :]
         try:
-            opened = key.of_day(document["day"]).decrypt(
+            opened = key.of_day(document["hour"][:10]).decrypt(
                 rest[:NONCE_BYTES], rest[NONCE_BYTES:], document["_id"].encode()
             )
         except InvalidTag:

@@ -177,7 +177,7 @@ class Settler:
     def _body(self, heard: Heard, rated: Rated) -> Document:
         return {
             **document_of(heard.usage, heard.call, rated),
-            **self._protect(heard.usage, heard.call.day),
+            **self._protect(heard.usage, rated.day),
         }
 
     # ---- changes ----------------------------------------------------------------------------------------------------
