@@ -16,6 +16,7 @@ import orjson
 import structlog
 from ulid import ULID
 
+from channels.http import read_beginning
 from channels.net import Net
 from channels.signing import signatures
 from config.settings import OtherEnvironmentSettings
@@ -60,7 +61,7 @@ class OtherEnvironment:
         }
         try:
             async with self._net.session.post(f"{settings.url}{path}", data=content, headers=headers) as response:
-                answered = msgspec.json.decode(await response.content.read(MAX_ANSWER), type=Answered)
+                answered = msgspec.json.decode(await read_beginning(response, MAX_ANSWER), type=Answered)
         except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError) as error:
             log.warning("other_environment_failed", path=path, error=type(error).__name__)
             raise MtRefused(OTHER_ENVIRONMENT, "the other environment did not answer: nothing was changed") from None

@@ -20,3 +20,5 @@ OTHER_ENVIRONMENT = 40919
 """The other environment did not take the change, so nothing was changed here either."""
 OFF_SHELF = 40920
 """The product is not on the shelf, or not to be applied for."""
+PRODUCT_STATE = 40921
+"""The product is in that state already."""

@@ -136,6 +136,12 @@ async def upstreams_of(database: Database, numbers: Collection[int]) -> dict[int
     return {document["_id"]: msgspec.convert(document, Upstream) for document in found}
 
 
+async def upstreams_with(database: Database, item: str) -> int:
+    """How many configurations a product has. Raises StoreAway."""
+    with translated():
+        return await database[UPSTREAMS].count_documents({"item": item, "deleted_at": None})
+
+
 async def same_upstream(database: Database, source_id: int, item: str, service: str, scene: str) -> Upstream | None:
     """The configuration of that source, product, class and scene: what it is known by in another environment."""
     match = {"source_id": source_id, "item": item, "service": service, "scene": scene, "deleted_at": None}
