@@ -15,6 +15,7 @@ import msgspec
 import uvloop
 
 from gateway.chat_auth import signature_of
+from schemas.im import usersig
 
 WARM_UP_SECONDS = 1.0
 SIGNED_A_SECOND = 20_000
@@ -46,6 +47,11 @@ DATA = {
     "email": "li@example.com",
     "mobile": "13800000000",
 }
+
+
+APP, KEY, ADMIN = "1400000001", "key of the app", "administrator"
+PAIRS = 1_000
+WORDS = "Shall we meet at the station at seven?"
 
 
 class Measured(msgspec.Struct):
@@ -93,10 +99,42 @@ def callbacks(run: str, count: int) -> Iterator[bytes]:
     return iter(made)
 
 
+def talkers(kind: str, number: int) -> tuple[str, str]:
+    """Who sends message `number` to whom: one of many pairs, or always the same."""
+    pair = "hot" if kind == "hot" else str(number % PAIRS)
+    return f"sender-{pair}", f"receiver-{pair}"
+
+
+def query() -> str:
+    """What a call of the IM server API has in its URL."""
+    signature = usersig.make(KEY, APP, ADMIN, int(time.time()), 86_400)
+    return f"sdkappid={APP}&identifier={ADMIN}&usersig={signature}&random=7&contenttype=json"
+
+
+def a_message(kind: str, number: int) -> bytes:
+    """The body of a `sendmsg`."""
+    sender, receiver = talkers(kind, number)
+    element = {"MsgType": "TIMTextElem", "MsgContent": {"Text": WORDS}}
+    body = {"From_Account": sender, "To_Account": receiver, "MsgRandom": number, "MsgBody": [element]}
+    return msgspec.json.encode(body)
+
+
+def messages(kind: str) -> Iterator[bytes]:
+    head = f"POST /v4/openim/sendmsg?{query()} HTTP/1.1\r\nHost: gateway\r\n".encode()
+    for number in itertools.count():
+        body = a_message(kind, number)
+        yield b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
+
+
+def good(head: bytes, body: bytes) -> bool:
+    """Whether an answer is a success: the IM server API says so in the body alone."""
+    return int(head[9:12]) in (200, 202) and b'"FAIL"' not in body
+
+
 class Connection(asyncio.Protocol):
     """Sends a request, waits for its answer, sends the next."""
 
-    def __init__(self, next_request: Callable[[], bytes], report: Callable[[float, int], None]) -> None:
+    def __init__(self, next_request: Callable[[], bytes], report: Callable[[float, bool], None]) -> None:
         self._next_request = next_request
         self._report = report
         self._received = b""
@@ -120,7 +158,7 @@ class Connection(asyncio.Protocol):
         if len(body) < int(lowered[start : end if end > 0 else None]):
             return
         self._received = b""
-        self._report(time.perf_counter() - self._sent_at, int(head[9:12]))
+        self._report(time.perf_counter() - self._sent_at, good(head, body))
         self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -134,11 +172,11 @@ async def measure(port: int, connections: int, seconds: float, requests: Iterato
     warm_up = refused = 0
     warm_at = time.perf_counter() + WARM_UP_SECONDS
 
-    def report(latency: float, status: int) -> None:
+    def report(latency: float, went_well: bool) -> None:
         nonlocal refused, warm_up
         if time.perf_counter() >= warm_at:
             latencies.append(latency)
-            refused += status not in (200, 202)
+            refused += not went_well
         else:
             warm_up += 1
 
@@ -159,6 +197,8 @@ async def measure(port: int, connections: int, seconds: float, requests: Iterato
 def main(kind: str, port: str, connections: str, seconds: str, run: str) -> None:
     if kind == "callbacks":
         requests = callbacks(run, int((float(seconds) + WARM_UP_SECONDS) * SIGNED_A_SECOND))
+    elif kind in ("pairs", "hot"):
+        requests = messages(kind)
     else:
         requests = events(run)
     measured = uvloop.run(measure(int(port), int(connections), float(seconds), requests))
