@@ -26,6 +26,7 @@ METRIC_MODULES = {
     "Folder": "workers.folder_metrics",
     "Router": "workers.router_metrics",
     "Dispatcher": "workers.dispatch.metrics",
+    "Rater": "workers.rater_metrics",
     "Clock": "workers.clock_metrics",
     "Jobs": "workers.jobs.metrics",
 }

@@ -28,6 +28,7 @@ from workers.embedded.status import SharedMetrics, readiness, serve_status
 from workers.embedded.supervisor import Service, Supervisor, nothing
 from workers.retry import Patience
 from workers.up_plan import (
+    Keys,
     Place,
     UpOptions,
     address,
@@ -36,6 +37,7 @@ from workers.up_plan import (
     environment_file,
     link_key,
     made,
+    metering_keys,
     open_place,
     overridden,
     push_keys,
@@ -48,7 +50,13 @@ __all__ = ["UpOptions", "up"]
 
 log = structlog.get_logger()
 
-WORKERS = {"folder": ("folder",), "dispatcher": ("router", "dispatcher"), "clock": ("clock",), "jobs": ("jobs",)}
+WORKERS = {
+    "folder": ("folder",),
+    "dispatcher": ("router", "dispatcher"),
+    "rater": ("rater",),
+    "clock": ("clock",),
+    "jobs": ("jobs",),
+}
 """Process to the workers in it: where pushes are few, routing and delivering them share one."""
 LAG = "fanfold_reader_lag_events"
 
@@ -75,7 +83,13 @@ async def _run(options: UpOptions, given: Settings) -> None:
     refuse_taken(given.metrics.host, options.metrics_port, "--metrics-port")
     async with AsyncExitStack() as stack:
         place = stack.enter_context(open_place(options))
-        overrides = overridden(options, given, token_key(given, place), push_keys(given, place), link_key(given, place))
+        keys = Keys(
+            token=token_key(given, place),
+            link=link_key(given, place),
+            push=push_keys(given, place),
+            metering=metering_keys(given, place),
+        )
+        overrides = overridden(options, given, keys)
         settings = applied(given, overrides)
         shared = SharedMetrics(made(place.run / "metrics"))
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -124,6 +138,7 @@ def _workers(
     drain = {
         "gateway": settings.gateway.drain_seconds,
         "folder": settings.folder.drain_seconds,
+        "rater": settings.folder.drain_seconds,
         "dispatcher": settings.dispatcher.drain_seconds,
         "jobs": settings.jobs.drain_seconds,
     }
@@ -131,7 +146,7 @@ def _workers(
     for name, arguments in (("gateway", ("gateway",)), *workers):
         port = free_port()
         own = environment({"metrics": {"host": LOOPBACK, "port": port}})
-        if name in ("folder", "dispatcher") and options.kafka is None and options.broker == "apache":
+        if name in ("folder", "dispatcher", "rater") and options.kafka is None and options.broker == "apache":
             # A restart takes its partitions back at once, in place of waiting for its former self's session to end.
             own |= environment({"kafka": {"instance_id": "up"}})
         # The gateway counts as ready when it answers callers, at its own address.

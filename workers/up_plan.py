@@ -110,9 +110,16 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def overridden(
-    options: UpOptions, given: Settings, token_key: str, push_keys: Sequence[str], link_key: str
-) -> Overrides:
+class Keys(msgspec.Struct, frozen=True, kw_only=True):
+    """What signs tokens and links, and what encrypts at rest."""
+
+    token: str
+    link: str
+    push: Sequence[str]
+    metering: Sequence[str]
+
+
+def overridden(options: UpOptions, given: Settings, keys: Keys) -> Overrides:
     """The settings that follow from the options; embedded broker and store get free ports."""
     kafka: dict[str, Any] = {"bootstrap": options.kafka or f"{LOOPBACK}:{free_port()}"}
     if options.kafka is None:
@@ -124,7 +131,7 @@ def overridden(
     if options.mongo is None:
         mongo["parallel_writes"] = secantus.PARALLEL_WRITES
     port = options.port or free_port()
-    files: dict[str, Any] = {"link_key": link_key}
+    files: dict[str, Any] = {"link_key": keys.link}
     if "public_url" not in given.files.model_fields_set:
         files["public_url"] = f"http://{LOOPBACK}:{port}"
     return {
@@ -132,8 +139,9 @@ def overridden(
         "mongo": mongo,
         "gateway": {"port": port},
         "metrics": {"port": options.metrics_port or free_port()},
-        "chat": {"token_key": token_key},
-        "push": {"secrets_keys": list(push_keys)},
+        "chat": {"token_key": keys.token},
+        "push": {"secrets_keys": list(keys.push)},
+        "metering": {"secrets_keys": list(keys.metering)},
         "files": files,
     }
 
@@ -175,6 +183,13 @@ def push_keys(given: Settings, place: Place) -> list[str]:
     return [_kept_key(place.kept / "push-key", lambda: Fernet.generate_key().decode())]
 
 
+def metering_keys(given: Settings, place: Place) -> list[str]:
+    """The keys of personal data: those set, else one made and kept in the same way."""
+    if given.metering.secrets_keys:
+        return [key.get_secret_value() for key in given.metering.secrets_keys]
+    return [_kept_key(place.kept / "metering-key", lambda: Fernet.generate_key().decode())]
+
+
 def _kept_key(file: Path, make: Callable[[], str]) -> str:
     if not file.exists():
         with private(file) as out:
@@ -186,7 +201,7 @@ def _kept_key(file: Path, make: Callable[[], str]) -> str:
 def environment_file(place: Place, overrides: Overrides) -> Iterator[Path]:
     """A file that tells a shell where broker and store are, and how to read what is encrypted; there while they are."""
     # The keys too: `fanfold endpoints` needs them. The file is its owner's alone.
-    known = {part: overrides[part] for part in ("kafka", "mongo", "push")}
+    known = {part: overrides[part] for part in ("kafka", "mongo", "push", "metering")}
     file = place.kept / ENVIRONMENT_FILE
     file.unlink(missing_ok=True)
     with private(file) as out:

@@ -97,6 +97,10 @@ def _entry(name: str) -> Worker:
             from workers.dispatcher import run_dispatcher
 
             return run_dispatcher
+        case "rater":
+            from workers.rater import run_rater
+
+            return run_rater
         case "jobs":
             from workers.jobs.worker import run_jobs
 

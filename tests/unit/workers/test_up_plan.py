@@ -11,6 +11,7 @@ from config.settings import FilesSettings, KafkaSettings, PushSettings, Settings
 from workers.embedded.errors import CannotStart
 from workers.embedded.ports import LOOPBACK, free_port
 from workers.up_plan import (
+    Keys,
     Place,
     UpOptions,
     applied,
@@ -27,11 +28,13 @@ from workers.up_plan import (
 
 KEY = "k" * 32
 PUSH_KEYS = [Fernet.generate_key().decode()]
+METERING_KEYS = [Fernet.generate_key().decode()]
+KEYS = Keys(token=KEY, link=KEY, push=PUSH_KEYS, metering=METERING_KEYS)
 GIVEN = Settings()
 
 
 def applied_to(given: Settings, **options: object) -> Settings:
-    return applied(given, overridden(UpOptions(**options), given, KEY, PUSH_KEYS, KEY))
+    return applied(given, overridden(UpOptions(**options), given, KEYS))
 
 
 def test_tansu_is_told_no_idempotence_and_short_sessions() -> None:
@@ -61,7 +64,7 @@ def test_a_broker_given_by_its_address_is_spoken_to_as_the_settings_say() -> Non
 
 
 def test_children_read_from_the_environment_what_is_applied_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    overrides = overridden(UpOptions(port=1234), GIVEN, KEY, PUSH_KEYS, KEY)
+    overrides = overridden(UpOptions(port=1234), GIVEN, KEYS)
 
     for name, value in environment(overrides).items():
         monkeypatch.setenv(name, value)
@@ -148,7 +151,7 @@ def test_what_a_killed_run_left_is_cleared_and_what_is_kept_stays(tmp_path: Path
 
 
 def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path) -> None:
-    overrides = overridden(UpOptions(mongo="mongodb://u:p&q@h/"), GIVEN, KEY, PUSH_KEYS, KEY)
+    overrides = overridden(UpOptions(mongo="mongodb://u:p&q@h/"), GIVEN, KEYS)
 
     with environment_file(Place(tmp_path, tmp_path), overrides) as file:
         lines = file.read_text().splitlines()
@@ -156,6 +159,7 @@ def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path)
         assert "FANFOLD_MONGO__URI='mongodb://u:p&q@h/'" in lines
         assert KEY not in file.read_text()
         assert f"FANFOLD_PUSH__SECRETS_KEYS='{json.dumps(PUSH_KEYS)}'" in lines
+        assert f"FANFOLD_METERING__SECRETS_KEYS='{json.dumps(METERING_KEYS)}'" in lines
         assert file.stat().st_mode & 0o077 == 0
     assert not file.exists()
 
@@ -170,7 +174,7 @@ def test_other_commands_are_told_where_everything_is_while_it_is(tmp_path: Path)
     ],
 )
 def test_the_ready_line_says_what_is_kept_where(tmp_path: Path, options: UpOptions, parts: list[str]) -> None:
-    settings = applied(GIVEN, overridden(options, GIVEN, KEY, PUSH_KEYS, KEY))
+    settings = applied(GIVEN, overridden(options, GIVEN, KEYS))
 
     line = ready_line(options, settings, Place(tmp_path, tmp_path / "run"), tmp_path / "up.env")
 
