@@ -18,6 +18,8 @@ from handlers.usage import totals
 from handlers.usage.records import USAGE_RECORDS
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
+from stores.mt.api_docs import API_DOCS, FAVOURITES
+from stores.mt.assignments import ASSIGNMENTS
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
 from stores.mt.grants import GRANTS
 from stores.mt.numbers import NUMBERS
@@ -142,6 +144,9 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     ),
     TASKS: (
         Index((("task_key", 1), ("_id", 1))),
+    ASSIGNMENTS: (Index((("dept_id", 1), ("item", 1), ("upstream_id", 1)), unique=True),),
+    API_DOCS: (Index((("id", 1),)), Index((("category", 1),))),
+    FAVOURITES: (),
         # What is to be executed or was left half written: few, of all that are kept.
         Index((("plan_at", 1),), only_where={"waits": True}),
         Index((("updated_at", 1),), only_where={"settled": False}),

@@ -151,6 +151,13 @@ async def holders_of(database: Database, item: str, states: Sequence[int]) -> li
     return [grant for grant in map(to_grant, found) if grant.state in states]
 
 
+async def items_granted(database: Database, scope: Scope, states: Sequence[int]) -> set[str]:
+    """The products that some customers' accounts hold in these states. Raises StoreAway."""
+    match = {**scope.match(), "state": {"$in": list(states)}, "deleted_at": None}
+    with translated():
+        return set(await database[GRANTS].distinct("item", match))
+
+
 async def open_grant(database: Database, blank: Grant, change: Change, at: datetime) -> Grant:
     """Change the grant of an account and product, made from `blank` where there is none. Raises StoreAway.
 
