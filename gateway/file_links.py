@@ -20,6 +20,13 @@ class Link(msgspec.Struct, frozen=True):
     expires_at: datetime
 
 
+class Promised(msgspec.Struct, frozen=True):
+    """A file that is being made: its link is good when it is there."""
+
+    id: str
+    expires_at: datetime
+
+
 class Links:
     """Makes links and checks them. Without a key each method refuses with not_configured."""
 
@@ -28,7 +35,7 @@ class Links:
         self._lasting = timedelta(seconds=settings.link_seconds)
         self._public_url = settings.public_url
 
-    def make(self, file: StoredFile, now: datetime) -> Link:
+    def make(self, file: StoredFile | Promised, now: datetime) -> Link:
         """Good for the time that is set, and no longer than the file."""
         expires = int(min(now + self._lasting, file.expires_at).timestamp())
         query = urlencode({"expires": expires, "signature": self._signature(file.id, expires)})

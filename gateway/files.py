@@ -49,7 +49,7 @@ def files_system(settings: FilesSettings, files: Files) -> System:
     async def get(call: Call) -> Reply:
         file = await files.find(id_in(call.path), call.received_at)
         if file is None:
-            raise Refused("not_found", "the file is not there any more")
+            raise Refused("not_found", "the file is not there: it is still being made, or its time is over")
         return Reply(Download(file, files))
 
     return System(

@@ -73,8 +73,10 @@ async def cache_edited(portals: Portals) -> list[Request]:
 
 CALLS: dict[str, Builder] = {
     "apiDataRecordList": listed,
+    "apiDataRecordExport": listed,
     "apiDataRecordDetail": shown,
     "crmApiRecordList": listed,
+    "crmApiRecordExport": listed,
     "crmApiRecordDetail": shown,
     "crmApiEditApiRecord": edited,
     "crmApiRetryDexMock": compensated,

@@ -10,8 +10,9 @@ from typing import Any
 import aiohttp
 import msgspec
 from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
-from config.settings import MeteringSettings, Settings
+from config.settings import FilesSettings, MeteringSettings, Settings
 from config.topics import TOPICS
 from stores.collections import ensure_indexes
 from stores.mongo import open_database
@@ -103,7 +104,8 @@ class Portals:
 def with_metering(settings: Settings, **metering: Any) -> Settings:
     """The settings, and tokens for everybody."""
     changed = MeteringSettings.model_validate({**METERING, **metering})
-    return settings.model_copy(update={"metering": changed})
+    files = FilesSettings(link_key=SecretStr("a key for the links of the tests"))
+    return settings.model_copy(update={"metering": changed, "files": files})
 
 
 @asynccontextmanager

@@ -1,15 +1,19 @@
 """Call records and cached answers, as customers and operators see them."""
 
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 from mt_api import MERCHANT, OTHER_MERCHANT, Portals
+from openpyxl import load_workbook
 from usage_records import AT, insert_record
 
 from stores.mongo import Database
 from stores.mt.products import add_product
 from stores.usage.personal import Personal
+from tests.integration.chat_api import eventually
+from tests.integration.jobs_at_work import doing_jobs
 
 PERSON = {"name": "李四光", "idCard": "110101199003070022", "mobile": "13900139000"}
 
@@ -145,3 +149,30 @@ async def test_a_cached_answer_is_kept_encrypted_found_changed_and_deleted(
     await portal.ok(f"{api}/deleteCache", key)
     for call in ("cacheDetail", "deleteCache"):
         assert (await portal.ask(f"{api}/{call}", key)).code == 40452
+
+
+async def test_an_export_is_a_workbook_of_what_its_caller_may_see(
+    portals: Portals, mt_database: Database, personal: Personal
+) -> None:
+    for number in range(3):
+        at = AT + timedelta(seconds=number)
+        await insert_record(mt_database, personal, MERCHANT, at=at, checkItem="EXPORTED", resultMsg="=1+1", **PERSON)
+    await insert_record(mt_database, personal, OTHER_MERCHANT, checkItem="EXPORTED")
+
+    link = await portals.customer.ok("/mt/beeback/apiData/recordExport", {"itemCodeList": ["EXPORTED"]})
+    link = link.removeprefix(portals.settings.files.public_url)
+    early = await portals.nobody.ask(link, method="GET")
+    assert early.status == 404
+    async with doing_jobs(portals.settings):
+        made = await eventually(lambda: _downloaded(portals, link))
+
+    titles, *table = load_workbook(BytesIO(made), read_only=True).active.values
+    told = [dict(zip(titles, row, strict=True)) for row in table]
+    assert [row["createDate"] for row in told] == [f"2026-03-01 12:00:0{number}" for number in range(3)]
+    assert {(row["name"], row["resultMsg"], row["deptId"]) for row in told} == {("李**", "=1+1", MERCHANT * 10)}
+    assert "finalSource" not in titles
+
+
+async def _downloaded(portals: Portals, link: str) -> bytes | None:
+    answer = await portals.nobody.ask(link, method="GET")
+    return answer.raw if answer.status == 200 else None
