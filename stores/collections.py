@@ -16,6 +16,7 @@ from handlers.im import presence
 from handlers.outcome import SEEN
 from handlers.usage import totals
 from handlers.usage.records import USAGE_RECORDS
+from stores.im.labels import ATTR_NAMES, LABELS
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
 from stores.mt.api_docs import API_DOCS, FAVOURITES
@@ -173,6 +174,9 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("app", 1), ("requester", 1))),
         Index((("asked_at", 1),), expires_after=REMEMBERED),
     ),
+    ATTR_NAMES: (),
+    # Who has a label, in the order of their ids, from anywhere in it.
+    LABELS: (Index((("tokens", 1), ("_id", 1))),),
     presence.PRESENCE: (),
     im_conversations.MESSAGES: (
         Index((("timelines", 1), ("order", -1))),

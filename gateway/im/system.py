@@ -17,6 +17,7 @@ from gateway.im.conversations_list import conversation_list_commands
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
 from gateway.im.frame import PREFIX, Command, Frame
 from gateway.im.history_files import history_file_commands
+from gateway.im.labels import label_commands
 from gateway.im.messages import message_commands
 from gateway.im.messages_changes import message_change_commands
 from gateway.im.messages_history import history_commands
@@ -26,6 +27,7 @@ from gateway.im.services import NONE
 from gateway.im.sns.commands import sns_commands
 from gateway.system import System
 from stores.im.conversations import unread_from, unread_total
+from stores.im.labels import forget_labels
 from stores.im.relations_forget import forget_relations
 from stores.mongo import Database
 
@@ -35,7 +37,7 @@ CONTRACTS = ("im.yaml", "im-accounts.yaml", "im-sns.yaml")
 def im_commands(settings: ImSettings, database: Database, files: FilesSettings | None = None) -> Sequence[Command]:
     """The whole table, one line a module."""
     return (
-        *account_commands(database, (forget_relations,)),
+        *account_commands(database, (forget_relations, forget_labels)),
         *profile_commands(database),
         *online_commands(database),
         *sns_commands(database),
@@ -44,6 +46,7 @@ def im_commands(settings: ImSettings, database: Database, files: FilesSettings |
         *history_commands(database, timedelta(days=settings.roaming_days)),
         *conversation_commands(database),
         *conversation_list_commands(database),
+        *label_commands(database),
         *history_file_commands(database, Links(files or FilesSettings())),
         *addresses_commands(settings.server_addresses),
     )

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import im_calls
 import im_figures_calls
+import im_labels_calls
 import im_messages_calls
 import im_relations_calls
 import pytest
@@ -25,6 +26,7 @@ BUILDERS: dict[str, im_calls.Builder] = {
     **im_relations_calls.CALLS,
     **im_messages_calls.CALLS,
     **im_figures_calls.CALLS,
+    **im_labels_calls.CALLS,
 }
 
 
