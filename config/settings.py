@@ -316,6 +316,10 @@ class ImApp(Part):
     """Key that its UserSigs are signed with."""
     admins: list[Annotated[str, Field(pattern="^[ -~]{1,32}$")]] = Field(min_length=1)
     """Accounts that may call the API."""
+    name: str = ""
+    """What getappinfo says it is called."""
+    company: str = ""
+    """Whose getappinfo says it is."""
     profile_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
     """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""
     sns_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)

@@ -12,7 +12,7 @@ import msgspec
 from handlers import accounts, contacts, detections, directory, inboxes, letters, tg
 from handlers.im import callbacks as im_callbacks
 from handlers.im import conversations as im_conversations
-from handlers.im import presence
+from handlers.im import figures, presence
 from handlers.outcome import SEEN
 from handlers.usage import totals
 from handlers.usage.records import USAGE_RECORDS
@@ -145,13 +145,13 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     ),
     TASKS: (
         Index((("task_key", 1), ("_id", 1))),
-    ASSIGNMENTS: (Index((("dept_id", 1), ("item", 1), ("upstream_id", 1)), unique=True),),
-    API_DOCS: (Index((("id", 1),)), Index((("category", 1),))),
-    FAVOURITES: (),
         # What is to be executed or was left half written: few, of all that are kept.
         Index((("plan_at", 1),), only_where={"waits": True}),
         Index((("updated_at", 1),), only_where={"settled": False}),
     ),
+    ASSIGNMENTS: (Index((("dept_id", 1), ("item", 1), ("upstream_id", 1)), unique=True),),
+    API_DOCS: (Index((("id", 1),)), Index((("category", 1),))),
+    FAVOURITES: (),
     ALERT_CONTACTS: (Index((("merchant_id", 1), ("_id", 1))),),
     ALERT_RULES: (Index((("merchant_id", 1), ("item", 1)), unique=True),),
     # Gone when they end.
@@ -160,7 +160,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     # Kept for a day after their end: so long Telegram may go on sending an update that used one in time.
     TG_LINKS: (Index((("expires_at", 1),), expires_after=timedelta(days=1)),),
     tg.CHATS: (Index((("binding.v.customer", 1),), sparse=True),),
-    IM_ACCOUNTS: (),
+    IM_ACCOUNTS: (Index((("app", 1), ("imported_at", 1))),),
     IM_RELATIONS: (
         Index((("app", 1), ("by", 1), ("friend.place", 1))),
         Index((("app", 1), ("by", 1), ("blocked.place", 1))),
@@ -188,6 +188,13 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     im_conversations.CONVERSATIONS: (
         Index((("owner", 1), ("listed", 1), ("pinned", 1), ("order", 1))),
         Index((("owner", 1), ("unread", 1))),
+    ),
+    figures.DAYS: (),
+    figures.DAY_USERS: (
+        Index((("day", 1), ("sent", 1))),
+        Index((("day", 1), ("login", 1))),
+        # Somewhat more than getappinfo tells of.
+        Index((("at", 1),), expires_after=timedelta(days=40)),
     ),
     im_callbacks.STATE_CHANGES: (Index((("account", 1), ("at", -1))),),
     im_callbacks.CALLBACKS: (_EXPIRING, Index((("about", 1), ("at", -1)))),

@@ -28,6 +28,7 @@ from streams.publisher import Publisher
 from workers import clock_metrics as metrics
 from workers.fold_batch import Publishes
 from workers.health import Health
+from workers.im_days import FigureDays
 from workers.im_hours import HistoryHours
 from workers.planned_changes import PlannedChanges
 from workers.sweeping import Sweeper
@@ -56,6 +57,7 @@ async def run_clock(settings: Settings, stop: asyncio.Event, health: Health) -> 
             Sweeper(Files(database)),
             PlannedChanges(database),
             HistoryHours(Jobs(database), settings.im.apps if settings.im.hourly_history else ()),
+            FigureDays(Jobs(database), settings.im.apps),
         )
         health.problem("clock", "starting")
         while not stop.is_set():

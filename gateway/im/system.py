@@ -15,6 +15,7 @@ from gateway.im.callbacks_out_commands import Unread, calling_back
 from gateway.im.conversations import conversation_commands
 from gateway.im.conversations_list import conversation_list_commands
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
+from gateway.im.figures import figures_commands
 from gateway.im.frame import PREFIX, Command, Frame
 from gateway.im.history_files import history_file_commands
 from gateway.im.labels import label_commands
@@ -47,6 +48,7 @@ def im_commands(settings: ImSettings, database: Database, files: FilesSettings |
         *conversation_commands(database),
         *conversation_list_commands(database),
         *label_commands(database),
+        *figures_commands(database, settings),
         *history_file_commands(database, Links(files or FilesSettings())),
         *addresses_commands(settings.server_addresses),
     )

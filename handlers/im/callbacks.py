@@ -1,6 +1,7 @@
 """What callbacks say: state changes into presence and their history, the rest kept as it came."""
 
 from handlers.effects import Effect, Latest, Max
+from handlers.im.figures import counted_login
 from handlers.im.presence import PRESENCE
 from handlers.outcome import Fact, Outcome
 from schemas.events import Event
@@ -34,7 +35,7 @@ def fold_state(event: Event, changed: StateChanged) -> Outcome:
     # Last: a login may throw out a device of its own platform.
     statuses[changed.platform] = _status(changed)
     change = {f"platforms.{name}": Latest(event.time, {"status": status}) for name, status in statuses.items()}
-    return Outcome(fact, (Effect(PRESENCE, changed.account, change),))
+    return Outcome(fact, (Effect(PRESENCE, changed.account, change), *counted_login(event, changed)))
 
 
 def keep_callback(event: Event, received: CallbackReceived) -> Outcome:

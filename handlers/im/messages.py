@@ -14,6 +14,7 @@ from typing import Any
 
 from handlers.effects import Change, Effect, IncAbove, Set
 from handlers.im.conversations import CONVERSATIONS, MESSAGES, identity, moved_up, recounted
+from handlers.im.figures import counted_message
 from handlers.outcome import Emit, Fact, Outcome
 from schemas.cloudevents import to_millisecond
 from schemas.events import Event
@@ -31,7 +32,7 @@ PUSH_KIND = "im.message.sent"
 
 
 def fold_message(event: Event, sent: MessageSent) -> Outcome:
-    """One document, and the sides of both. To oneself nothing is unread."""
+    """One document, the sides of both, and the day's figures. To oneself nothing is unread."""
     at = to_millisecond(event.time)
     receivers = side_of(sent.app, sent.receiver, sent.sender)
     sides = {receivers: (sent.receiver, sent.sender)}
@@ -46,6 +47,7 @@ def fold_message(event: Event, sent: MessageSent) -> Outcome:
         if counted and side == receivers:
             change = {**change, "unread": IncAbove((at,), "read_up_to")}
         effects.append(Effect(CONVERSATIONS, side, change))
+    effects += counted_message(event, sent)
     body: dict[str, Any] = {
         "app": sent.app,
         "conversation": sent.conversation,

@@ -27,7 +27,14 @@ ADMIN = "administrator"
 
 IM = {
     "apps": {
-        APP: {"key": KEY, "admins": [ADMIN, "root"], "profile_custom": ["Test", "Level"], "sns_custom": ["Test"]},
+        APP: {
+            "key": KEY,
+            "admins": [ADMIN, "root"],
+            "name": "Example",
+            "company": "Example Company",
+            "profile_custom": ["Test", "Level"],
+            "sns_custom": ["Test"],
+        },
         OTHER_APP: {"key": OTHER_KEY, "admins": [ADMIN]},
     },
     "calls_per_second": 0,

@@ -5,6 +5,7 @@ from typing import Any
 
 from im_api import ImApi
 from im_calls import Builder
+from im_contract import examples_of
 from im_messages import people
 
 from schemas.im.history_files import last_ready
@@ -26,4 +27,8 @@ async def get_history(im: ImApi) -> list[Any]:
     return [body]
 
 
-CALLS: dict[str, Builder] = {"imGetHistory": get_history}
+async def get_app_info(im: ImApi) -> list[Any]:
+    return examples_of("imGetAppInfo")
+
+
+CALLS: dict[str, Builder] = {"imGetHistory": get_history, "imGetAppInfo": get_app_info}

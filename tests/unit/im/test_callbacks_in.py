@@ -271,7 +271,7 @@ def folded(action: Any, platform: str, *kicked: str) -> dict[str, Any]:
     )
     outcome = fold_state(fact, changed)
     assert outcome.fact.collection == STATE_CHANGES
-    (effect,) = outcome.effects
+    effect = outcome.effects[0]
     return {
         name: value.value["status"] if isinstance(value, Latest) else type(value)
         for name, value in effect.change.items()
