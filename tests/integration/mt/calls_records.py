@@ -37,6 +37,10 @@ async def compensated(portals: Portals) -> list[Request]:
     return [Request({"seqNos": [await a_record(portals)]})]
 
 
+async def templates_synced(_portals: Portals) -> list[Request]:
+    return [Request({"userId": 21, "templateIds": [1, 2]}), Request({})]
+
+
 async def a_product(portals: Portals, code: str = "CACHED") -> str:
     async with open_database(portals.settings.mongo) as database:
         if await database["products"].find_one({"_id": code}) is None:
@@ -80,6 +84,7 @@ CALLS: dict[str, Builder] = {
     "crmApiRecordDetail": shown,
     "crmApiEditApiRecord": edited,
     "crmApiRetryDexMock": compensated,
+    "crmApiHistoryRsTemplateSync": templates_synced,
     "crmApiCacheList": cache_listed,
     "crmApiCacheDetail": cache_shown,
     "crmApiAddCache": cache_added,
