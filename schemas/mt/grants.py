@@ -269,7 +269,7 @@ class RoyaltyRow(Row, kw_only=True):
 class GrantRow(Row, kw_only=True):
     """ProductGrant. `checkType` is left out: here the contract's code list is another than the products'."""
 
-    id: int
+    id: int | None = None
     update_date: str | None = None
     check_item: str
     item_name: str | None = None
