@@ -130,7 +130,7 @@ class HomePages:
         first, after = zone.moment(start, "startDate"), zone.moment_after(end, "endDate")
         if not timedelta() < after - first <= timedelta(days=MAX_DAYS):
             raise ValueError(f"endDate: after startDate, and at most {MAX_DAYS} days")
-        hours = int((after - first) / timedelta(hours=1)) + 1
+        hours = int((after - first) / timedelta(hours=1)) + 2
         texts = (zone.text(first + timedelta(hours=number))[:13] for number in range(hours))
         last = zone.text(after - timedelta(seconds=1))[:13]
         return list(dict.fromkeys(text for text in texts if text <= last))
