@@ -8,7 +8,20 @@ from datetime import timedelta
 
 import msgspec
 
-from schemas import account, contact, delivery, detection, directory, inbox, letter, push, report_templates, tg, usage
+from schemas import (
+    account,
+    contact,
+    delivery,
+    detection,
+    directory,
+    inbox,
+    letter,
+    payment,
+    push,
+    report_templates,
+    tg,
+    usage,
+)
 from schemas.catalogue import EventType
 from schemas.im import accounts as im_accounts
 from schemas.im import callbacks as im_callbacks
@@ -47,6 +60,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("im-callbacks", "app and the group or account that it is about", im_callbacks.EVENT_TYPES),
     Topic("usage", "dept id of the account that called", usage.EVENT_TYPES, group="rater"),
     Topic("failures", "dept id and product", usage.FAILURE_EVENT_TYPES, group="sentinel"),
+    Topic("payments", "merchant id of the customer", payment.EVENT_TYPES),
     Topic("reports", "user whose report templates it is about", report_templates.EVENT_TYPES, partitions=1),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),
 )

@@ -29,6 +29,7 @@ from handlers.im.relations_facts import remember_relation
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
 from handlers.outcome import Route
+from handlers.payments import keep_payment
 from handlers.report_templates import remember_template_sync
 from handlers.tg import answer_refused, fold_bound, fold_unbound
 from schemas.account import (
@@ -73,6 +74,7 @@ from schemas.im.sns_facts import (
 )
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
+from schemas.payment import PaymentReceived
 from schemas.report_templates import TemplateSyncRequested
 from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
 
@@ -119,5 +121,6 @@ ROUTES: dict[str, Route] = {
     "im.conversation.deleted": Route(ConversationDeleted, delete_conversation),
     "im.conversation.pinned": Route(ConversationPinned, pin_conversation),
     "report.templates.sync.requested": Route(TemplateSyncRequested, remember_template_sync),
+    "payment.received": Route(PaymentReceived, keep_payment),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

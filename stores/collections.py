@@ -14,21 +14,26 @@ from handlers.im import callbacks as im_callbacks
 from handlers.im import conversations as im_conversations
 from handlers.im import figures, presence
 from handlers.outcome import SEEN
+from handlers.payments import PAYMENTS
 from handlers.usage import totals
 from handlers.usage.records import USAGE_RECORDS
 from stores.im.labels import ATTR_NAMES, LABELS
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
+from stores.mt.api_cache import API_CACHE
 from stores.mt.api_docs import API_DOCS, FAVOURITES
 from stores.mt.assignments import ASSIGNMENTS
+from stores.mt.billing import STATEMENT_HEADS
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
 from stores.mt.grants import GRANTS
+from stores.mt.invoices import INVOICES
 from stores.mt.numbers import NUMBERS
 from stores.mt.products import PRODUCTS
 from stores.mt.revisions import REVISIONS
 from stores.mt.schedule import ADJUSTMENTS, TASKS
 from stores.mt.sessions import SESSIONS
 from stores.mt.sources import SOURCES, UPSTREAMS
+from stores.mt.statements import STATEMENT_MOVES, STATEMENTS
 
 LEASES = "leases"
 IM_ACCOUNTS = "im_accounts"
@@ -127,6 +132,12 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.AFFILIATIONS: (),
     MT_CUSTOMERS: (Index((("salesman_id", 1),), sparse=True),),
     NUMBERS: (),
+    # Gone when they expire.
+    API_CACHE: (
+        Index((("expires_at", 1),), expires_after=timedelta()),
+        Index((("digest", 1),)),
+        Index((("item", 1), ("expires_at", -1))),
+    ),
     REVISIONS: (),
     # By `updated_at`: what the price book has not read yet.
     PRODUCTS: (Index((("id", 1),), unique=True), Index((("sub_items", 1),)), Index((("updated_at", 1),))),
@@ -138,6 +149,9 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("merchant_id", 1), ("_id", 1))),
         Index((("updated_at", 1),)),
     ),
+    ASSIGNMENTS: (Index((("dept_id", 1), ("item", 1), ("upstream_id", 1)), unique=True),),
+    API_DOCS: (Index((("id", 1),)), Index((("category", 1),))),
+    FAVOURITES: (),
     ADJUSTMENTS: (
         Index((("dept_id", 1), ("_id", 1))),
         Index((("grant_id", 1), ("_id", 1))),
@@ -149,9 +163,6 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("plan_at", 1),), only_where={"waits": True}),
         Index((("updated_at", 1),), only_where={"settled": False}),
     ),
-    ASSIGNMENTS: (Index((("dept_id", 1), ("item", 1), ("upstream_id", 1)), unique=True),),
-    API_DOCS: (Index((("id", 1),)), Index((("category", 1),))),
-    FAVOURITES: (),
     ALERT_CONTACTS: (Index((("merchant_id", 1), ("_id", 1))),),
     ALERT_RULES: (Index((("merchant_id", 1), ("item", 1)), unique=True),),
     # Gone when they end.
@@ -212,6 +223,27 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     totals.SOURCE_DAILY: (Index((("day", 1),)),),
     totals.SOURCE_MONTHLY: (Index((("month", 1),)),),
     totals.FREE_USAGE: (),
+    STATEMENTS: (
+        Index((("id", 1),), unique=True),
+        Index((("merchant_id", 1), ("month", 1), ("id", 1))),
+        Index((("month", 1), ("id", 1))),
+        Index((("dept_id", 1), ("month", 1), ("id", 1))),
+        # What the clock follows: few, of all that are kept.
+        Index((("mailing", 1), ("id", 1)), only_where={"mailing": True}),
+    ),
+    STATEMENT_HEADS: (),
+    STATEMENT_MOVES: (Index((("statement_no", 1), ("revision", 1))),),
+    INVOICES: (
+        Index((("merchant_id", 1), ("_id", 1))),
+        Index((("dept_ids", 1), ("_id", 1))),
+        Index((("unsettled", 1), ("created_at", 1)), only_where={"unsettled": True}),
+    ),
+    PAYMENTS: (
+        Index((("payment_no", 1),), unique=True),
+        Index((("merchant_id", 1), ("paid_on", 1), ("_id", 1))),
+        Index((("paid_on", 1), ("_id", 1))),
+        Index((("settling", 1),), only_where={"settling": True}),
+    ),
     LEASES: (),
     JOBS: (
         # Whose turn it is: few are open, of all that are kept.

@@ -48,7 +48,7 @@ def move(statement: Statement, to: To, at: datetime) -> Statement:
     froms, state = MOVES[to]
     if statement.state not in froms:
         raise wrong_state(statement, to)
-    if to in UNDOING and (statement.invoice_shares or statement.payment_shares):
+    if to in UNDOING and statement.has_money:
         raise MtRefused(HAS_MONEY, f"statement {statement.statement_no} has invoices or payments: it cannot be undone")
     match to:
         case To.CHECK:

@@ -1,10 +1,11 @@
 """Money that is bound to statements: invoices take of what may be invoiced, payments settle what is open.
 
 An amount is spread over statements, the oldest first. A share is kept in the statement
-under the name of its invoice or payment, so to give it again changes nothing.
+under the name of its invoice or payment, so to give it again changes nothing; one that was
+given back stays there as 0, so that who comes late does not give it again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -41,16 +42,28 @@ def take_invoice(statement: Statement, invoice: str, share_micro: int) -> Statem
 
 
 def release_invoice(statement: Statement, invoice: str) -> Statement:
-    """Without the invoice's part."""
-    if invoice not in statement.invoice_shares:
-        return statement
-    shares = {name: share for name, share in statement.invoice_shares.items() if name != invoice}
-    return replace(statement, invoice_shares=shares)
+    """Without the invoice's part, for good."""
+    return replace(statement, invoice_shares={**statement.invoice_shares, invoice: 0})
+
+
+def spread_payment(
+    statements: Iterable[Statement], amount_micro: int, told: Mapping[str, int] | None = None
+) -> dict[str, int]:
+    """By statement number what a payment settles at most: as told, else the oldest first."""
+    rest = amount_micro
+    shares: dict[str, int] = {}
+    for statement in oldest_first(statements):
+        wanted = rest if told is None else min(rest, told.get(statement.statement_no, 0))
+        share = min(wanted, statement.open_micro) if statement.state in OWED else 0
+        if share > 0:
+            shares[statement.statement_no] = share
+            rest -= share
+    return shares
 
 
 def settle(statement: Statement, payment: str, at_most_micro: int) -> Statement:
-    """With as much settled as is open and the payment has; unchanged where it has settled its part before."""
-    share = min(at_most_micro, statement.open_micro)
-    if payment in statement.payment_shares or statement.state not in OWED or share <= 0:
+    """With as much settled as is open and the payment has for it; unchanged where it was decided before."""
+    if payment in statement.payment_shares:
         return statement
+    share = max(0, min(at_most_micro, statement.open_micro)) if statement.state in OWED else 0
     return replace(statement, payment_shares={**statement.payment_shares, payment: share})

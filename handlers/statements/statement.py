@@ -247,6 +247,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, rename={"statement_no
         return InvoiceState.PARTLY if self.not_invoiced_micro else InvoiceState.WHOLLY
 
     @property
+    def has_money(self) -> bool:
+        """Whether invoices or payments are bound to it."""
+        return any(self.invoice_shares.values()) or any(self.payment_shares.values())
+
+    @property
     def mail_under_way(self) -> bool:
         return any(send.state == SendState.SENDING for send in self.sends)
 

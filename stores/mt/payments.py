@@ -1,0 +1,159 @@
+"""Payments received: an operator approves or rejects each, and an approved one settles statements.
+
+What it settles is decided once, with the approval, and written into each statement after
+it; what is left is the customer's. Steps that were left in the middle by a process that
+died are finished by the clock.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import IntEnum
+from functools import partial
+from typing import Any
+
+import msgspec
+from pymongo import ReturnDocument
+
+from handlers.payments import PAYMENTS
+from handlers.statements.shares import settle, spread_payment
+from handlers.statements.statement import OWED, PaymentState, Statement
+from schemas.mt.access import Scope
+from schemas.mt.codes import MtRefused, not_found
+from schemas.mt.statement_codes import PAYMENT_STATE
+from stores.mongo import Database, Document, translated
+from stores.mt.statements import STATEMENTS, Actor, Statements, to_statement
+
+
+class AuditState(IntEnum):
+    """As the contract's."""
+
+    REJECTED = -10
+    WAITING = 0
+    APPROVED = 10
+
+
+class Payment(msgspec.Struct, frozen=True, rename={"id": "_id"}, kw_only=True):
+    id: str
+    payment_no: str
+    merchant_id: int
+    amount_micro: int
+    paid_on: str
+    """`yyyy-MM-dd`."""
+    state: AuditState = AuditState.WAITING
+    told: Mapping[str, int] | None = None
+    """By statement number what it is for, where whoever paid has said so."""
+    plan: Mapping[str, int] = msgspec.field(default_factory=dict)
+    """By statement number what it settles at most; decided with the approval."""
+    settled: Mapping[str, int] = msgspec.field(default_factory=dict)
+    residue_micro: int | None = None
+    after_debt_micro: int | None = None
+    settling: bool | None = None
+    """Approved, and not through yet."""
+    certificates: tuple[str, ...] = ()
+    remark: str | None = None
+    reject_reason: str | None = None
+    created_by: int | None = None
+    created_at: datetime
+    audited_at: datetime | None = None
+    audited_by: str = ""
+    audited_name: str = ""
+    modified_at: datetime | None = None
+    royalty_rate: float | None = None
+    royalty_micro: int | None = None
+
+
+class Payments:
+    """Everything may raise StoreAway."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._payments = database[PAYMENTS]
+        self._statements = Statements(database)
+
+    async def find(self, scope: Scope, payment_no: str) -> Payment:
+        """Refuses not_found."""
+        with translated():
+            document = await self._payments.find_one({"payment_no": payment_no, **scope.match()})
+        if document is None:
+            raise not_found(f"payment {payment_no}")
+        return to_payment(document)
+
+    async def approve(self, scope: Scope, payment_no: str, actor: Actor, at: datetime) -> Payment:
+        """Settle statements with it. Refuses not_found, PAYMENT_STATE."""
+        payment = await self.find(scope, payment_no)
+        plan = spread_payment(await self._owed(payment.merchant_id), payment.amount_micro, payment.told)
+        return await self._settle(
+            await self._audit(payment, actor, at, {"state": AuditState.APPROVED.value, "plan": plan, "settling": True})
+        )
+
+    async def reject(self, scope: Scope, payment_no: str, reason: str | None, actor: Actor, at: datetime) -> Payment:
+        """Refuses not_found, PAYMENT_STATE."""
+        payment = await self.find(scope, payment_no)
+        return await self._audit(payment, actor, at, {"state": AuditState.REJECTED.value, "reject_reason": reason})
+
+    async def settle_abandoned(self) -> int:
+        """Finish what was left in the middle; returns how many there were. Safe to call anywhere and at once."""
+        with translated():
+            found = await self._payments.find({"settling": True}).to_list()
+        for document in found:
+            await self._settle(to_payment(document))
+        return len(found)
+
+    async def debt_micro(self, merchant_id: int) -> int:
+        """What a customer still has to pay."""
+        return sum(max(0, statement.open_micro) for statement in await self._owed(merchant_id))
+
+    async def _owed(self, merchant_id: int) -> list[Statement]:
+        match = {
+            "merchant_id": merchant_id,
+            "state": {"$in": sorted(OWED)},
+            "payment_state": {"$lt": PaymentState.PAID.value},
+        }
+        with translated():
+            found = await self._database[STATEMENTS].find(match).to_list()
+        return [to_statement(document) for document in found]
+
+    async def _audit(self, payment: Payment, actor: Actor, at: datetime, change: Document) -> Payment:
+        audited = {"audited_at": at, "modified_at": at, "audited_by": actor.by, "audited_name": actor.name}
+        with translated():
+            document = await self._payments.find_one_and_update(
+                {"_id": payment.id, "state": AuditState.WAITING.value},
+                {"$set": {**change, **audited}},
+                return_document=ReturnDocument.AFTER,
+            )
+        if document is None:
+            raise MtRefused(PAYMENT_STATE, f"payment {payment.payment_no} was audited already")
+        return to_payment(document)
+
+    async def _settle(self, payment: Payment) -> Payment:
+        """Write what was decided. Safe to repeat, and for two at once: each part is given once, whoever gives it."""
+        settled: dict[str, int] = {}
+        at = payment.audited_at or payment.created_at
+        for number, at_most in payment.plan.items():
+            statement = await self._statements.change(
+                number,
+                "settle",
+                Actor(payment.audited_by, payment.audited_name),
+                at,
+                partial(settle, payment=payment.payment_no, at_most_micro=at_most),
+            )
+            if share := statement.payment_shares[payment.payment_no]:
+                settled[number] = share
+        through = {
+            "settled": settled,
+            "residue_micro": payment.amount_micro - sum(settled.values()),
+            "after_debt_micro": await self.debt_micro(payment.merchant_id),
+        }
+        with translated():
+            document = await self._payments.find_one_and_update(
+                {"_id": payment.id, "settling": True},
+                {"$set": through, "$unset": {"settling": ""}},
+                return_document=ReturnDocument.AFTER,
+            ) or await self._payments.find_one({"_id": payment.id})
+        if document is None:
+            raise not_found(f"payment {payment.payment_no}")
+        return to_payment(document)
+
+
+def to_payment(document: Mapping[str, Any]) -> Payment:
+    return msgspec.convert(document, Payment)
