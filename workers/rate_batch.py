@@ -134,14 +134,14 @@ async def add_up(store: Store, log: LogId, totals: Totals) -> tuple[int, int]:
 def failures(settlement: Settlement) -> list[Event]:
     """The calls that found nothing, at their own time. A repeat publishes them again, under the same ids."""
     return [
-        _failure(posting.heard, posting)
+        failure_of(posting)
         for posting in settlement.postings
         if isinstance(posting, Counted) and not posting.rated.success
     ]
 
 
-def _failure(heard: Heard, counted: Counted) -> Event:
-    rated = counted.rated
+def failure_of(counted: Counted) -> Event:
+    heard, rated = counted.heard, counted.rated
     payload = UsageFailed(
         grant=rated.grant,
         dept_id=rated.dept_id,

@@ -37,6 +37,17 @@ class FreeCalls:
             return given.highest
         return None
 
+    def saw(self, grant: str, free_no: int) -> None:
+        """One that somebody else has given since we read: a record says so."""
+        given = self._given.get(grant)
+        if given is None:
+            return
+        if free_no > given.highest:
+            given.gaps.extend(range(given.highest + 1, free_no))
+            given.highest = free_no
+        elif free_no in given.gaps:
+            given.gaps.remove(free_no)
+
     def give_back(self, grant: str, free_no: int) -> None:
         """One that was taken for a record that had been stored before."""
         insort(self._given[grant].gaps, free_no)

@@ -55,6 +55,9 @@ class UsageRecords:
     async def stored(self, seq_nos: Sequence[str]) -> dict[str, Stored]:
         return await self._stored(seq_nos, "local")
 
+    async def settled(self, seq_nos: Sequence[str]) -> dict[str, Stored]:
+        return await self._stored(seq_nos, "majority")
+
     async def document(self, seq_no: str) -> Mapping[str, Any] | None:
         with translated():
             found: Document | None = await self._records("local").find_one({"_id": seq_no})

@@ -134,8 +134,8 @@ class Settler:
         there = await self._store.insert(records)
         stored: dict[str, Stored] = {}
         for seq_no, found in there.items():
-            self._reconcile(rated[seq_no], found)
             if found is not None:
+                self._reconcile(rated[seq_no], found)
                 stored[seq_no] = found
         if len(stored) < len(there):
             raise StoreAway("a free call was given to another: to be decided anew")
@@ -160,19 +160,27 @@ class Settler:
             return rated
         there = await self._store.stored(candidates)
         await self._free.know(rated[seq_no].grant for seq_no in candidates)
+        for known in there.values():
+            self._saw(known)
         for seq_no in candidates:
-            ours, known = rated[seq_no], there.get(seq_no)
-            if known is not None:
+            ours = rated[seq_no]
+            if seq_no in there:
                 # Should a failover take it back, this one is stored in its place.
-                rated[seq_no] = known.original if known.original.grant == ours.grant else ours
+                original = there[seq_no].original
+                rated[seq_no] = original if original.grant == ours.grant else ours
             elif (free_no := self._free.take(ours.grant, limits[seq_no])) is not None:
                 rated[seq_no] = as_free(ours, free_no)
         return rated
 
-    def _reconcile(self, ours: Rated, found: Stored | None) -> None:
-        """Give back the free call that was meant for a record which another one stored first."""
-        if found is not None and ours.free_no is not None and found.original.free_no != ours.free_no:
+    def _saw(self, known: Stored) -> None:
+        if known.original.free_no is not None:
+            self._free.saw(known.original.grant, known.original.free_no)
+
+    def _reconcile(self, ours: Rated, known: Stored) -> None:
+        """A record that another one stored first: the free call that was meant for it goes to the next."""
+        if ours.free_no is not None and known.original.free_no != ours.free_no:
             self._free.give_back(ours.grant, ours.free_no)
+        self._saw(known)
 
     def _body(self, heard: Heard, rated: Rated) -> Document:
         return {
@@ -198,7 +206,7 @@ class Settler:
     async def _change_one(self, log: LogId, asked: Asked, seq_no: str, book: PriceBook) -> tuple[Change | None, str]:
         origin = Origin(log.fence, asked.offset)
         for _ in range(ATTEMPTS):
-            stored = (await self._store.stored([seq_no])).get(seq_no)
+            stored = await self._standing(seq_no)
             if stored is None or _comes_later(stored.origin, origin) or stored.rated.dept_id != asked.wish.dept_id:
                 return None, _NOT_THERE
             earlier = next((change for change in stored.changes if change.event == asked.event.identity), None)
@@ -216,6 +224,13 @@ class Settler:
                 return change, _CHANGED
             self._free.forget()
         raise StoreAway(f"{log.fence} at {asked.offset}: a record that is changed elsewhere again and again")
+
+    async def _standing(self, seq_no: str) -> Stored | None:
+        """A record as it is, and will never have been otherwise. Raises StoreAway while that is open."""
+        stored = (await self._store.stored([seq_no])).get(seq_no)
+        if stored is not None and (await self._store.settled([seq_no])).get(seq_no) != stored:
+            raise StoreAway("a record was written just now and may be taken back")
+        return stored
 
     async def _changed(self, stored: Stored, wish: UsageCorrected | UsageRerateRequested, book: PriceBook) -> Rated:
         if isinstance(wish, UsageCorrected):

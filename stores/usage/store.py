@@ -54,6 +54,10 @@ class UsageStore(Protocol):
         """What is there of these; nothing acknowledged is missing."""
         ...
 
+    async def settled(self, seq_nos: Sequence[str]) -> dict[str, Stored]:
+        """The same as it will never be undone; it may lag behind."""
+        ...
+
     async def document(self, seq_no: str) -> Mapping[str, Any] | None:
         """A record whole."""
         ...

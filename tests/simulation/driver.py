@@ -8,7 +8,7 @@ crash, or lose their partition and go on regardless beside the new owner.
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from random import Random
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -105,7 +105,12 @@ class Dangers(msgspec.Struct, frozen=True):
 
 
 class Simulation:
-    """One seed's world."""
+    """One seed's world. Another one has its own topics, workers, clients and model."""
+
+    partitions: ClassVar[dict[str, int]] = PARTITIONS
+    read: ClassVar[tuple[str, ...]] = tuple(PARTITIONS)
+    """The topics that are folded."""
+    topic_of: ClassVar[dict[str, str]] = TOPIC_OF
 
     def __init__(self, seed: int, code: Code = Code()) -> None:  # noqa: B008 - frozen
         self.seed = seed
@@ -114,9 +119,9 @@ class Simulation:
         self.tally = Tally()
         self.dangers = Dangers.draw(self.rng)
         self.scheduler = Scheduler(self.rng, self.dangers.stall)
-        self.broker = code.broker(PARTITIONS, self.rng)
+        self.broker = code.broker(self.partitions, self.rng)
         self.store = code.store(self.scheduler, self.rng, self.dangers.store_fault)
-        self.publisher = SimPublisher(self.scheduler, self.rng, self.broker, TOPIC_OF)
+        self.publisher = SimPublisher(self.scheduler, self.rng, self.broker, self.topic_of)
         self.publisher.fault_share = self.dangers.broker_fault
         self.batch_limits = self.rng.choice(((1,), (1, 2, 3), (2, 5, 9), (1, 4, 50)))
         self.patience = Patience(waiting=self._count_error, sleep=self._sleep)
@@ -127,8 +132,8 @@ class Simulation:
     def run(self) -> Result:
         """Trouble first, then calm until all is folded; then compare with the model."""
         scheduler = self.scheduler
-        for topic, count in PARTITIONS.items():
-            for index in range(count):
+        for topic in self.read:
+            for index in range(self.partitions[topic]):
                 self._assign((topic, index))
         self._start_clients()
         troubled_steps = self.rng.choice((200, 600, 1500))
@@ -136,11 +141,14 @@ class Simulation:
             self._trouble()
         self._calm_down()
         scheduler.run()
-        found = mistakes(self.broker, self.store.collections)
+        found = self._mistakes()
         self.tally.steps = scheduler.steps
         self.tally.records = sum(len(log) for topic in self.broker.topics.values() for log in topic.partitions)
         scheduler.close()
         return Result(self.seed, found, self.tally)
+
+    def _mistakes(self) -> list[str]:
+        return mistakes(self.broker, self.store.collections)
 
     def _calm_down(self) -> None:
         self.calm = True
@@ -151,9 +159,12 @@ class Simulation:
     # Clients
 
     def _start_clients(self) -> None:
-        sent = sendings(self.rng, self.rng.randrange(4, 16))
+        sent = self._sendings()
         half = self.rng.randrange(len(sent) + 1)
         self.scheduler.spawn("client", self._client(sent[:half], sent[half:]))
+
+    def _sendings(self) -> list[Sending]:
+        return sendings(self.rng, self.rng.randrange(4, 16))
 
     async def _client(self, before: Sequence[Sending], after: Sequence[Sending]) -> None:
         await self._send(before)
@@ -190,7 +201,7 @@ class Simulation:
         log = self.broker.log_id(topic, index)
         await self.scheduler.pause()
         position = self.broker.next_offset(log)
-        gauge = PoisonGauge(run=self.rng.choice((2, 50)), window=10, share=1.0)
+        worker = self._worker()
         while True:
             await self.scheduler.until(partial(self._has_work, lease, log, position))
             if self.broker.log_id(topic, index) != log or (lease.lost and lease.batches_left == 0):
@@ -201,7 +212,7 @@ class Simulation:
             lease.batches_left -= lease.lost
             lease.folding = True
             try:
-                await self._fold(log, records, gauge)
+                await self._fold(log, records, worker)
             except Halted:
                 self.tally.halts += 1
                 return
@@ -218,26 +229,32 @@ class Simulation:
         present = self.broker.log_id(log.topic, log.partition)
         return present != log or len(self.broker.log(log.topic, log.partition)) > position
 
-    async def _fold(self, log: LogId, records: Sequence[Record], gauge: PoisonGauge) -> None:
+    def _worker(self) -> Any:
+        """What an owner remembers for as long as it owns a partition."""
+        return self._gauge()
+
+    def _gauge(self) -> PoisonGauge:
+        return PoisonGauge(run=self.rng.choice((2, 50)), window=10, share=1.0)
+
+    async def _fold(self, log: LogId, records: Sequence[Record], worker: Any) -> None:
         self.tally.batches += 1
-
-        async def commit(next_offset: int) -> None:
-            await self.scheduler.pause()
-            if self.rng.random() < 0.1 and not self.calm:
-                return
-            self.broker.commit(log, next_offset)
-            await self.scheduler.pause()
-
         await self.code.fold_batch(
             log,
             records,
             planner=PLANNER,
-            gauge=gauge,
+            gauge=worker,
             store=self.store,
             publisher=self.publisher,
-            commit=commit,
+            commit=partial(self._commit, log),
             patience=self.patience,
         )
+
+    async def _commit(self, log: LogId, next_offset: int) -> None:
+        await self.scheduler.pause()
+        if self.rng.random() < 0.1 and not self.calm:
+            return
+        self.broker.commit(log, next_offset)
+        await self.scheduler.pause()
 
     async def _sleep(self, _seconds: float) -> None:
         await self.scheduler.pause()

@@ -54,7 +54,7 @@ class SimStore:
         """Of what may be taken back: as it was before."""
 
     async def insert_facts(self, collection: str, facts: Sequence[FactDocument]) -> dict[str, Origin]:
-        refused = await self._bulk([self._inserter(collection, fact) for fact in facts])
+        refused = await self.bulk([self._inserter(collection, fact) for fact in facts])
         if not refused:
             return {}
         found = await self._origins(collection, [facts[index].id for index in refused], self.lasting)
@@ -63,10 +63,10 @@ class SimStore:
         return found
 
     async def upsert_fenced(self, collection: str, updates: Sequence[Fenced]) -> list[int]:
-        return await self._bulk([self._upserter(collection, update) for update in updates])
+        return await self.bulk([self._upserter(collection, update) for update in updates])
 
     async def update_fenced(self, collection: str, updates: Sequence[Fenced]) -> None:
-        await self._bulk([self._updater(collection, update) for update in updates])
+        await self.bulk([self._updater(collection, update) for update in updates])
 
     async def fences(self, collection: str, keys: Sequence[str], fence: str) -> dict[str, int]:
         found: dict[str, int] = {}
@@ -80,7 +80,7 @@ class SimStore:
 
             return read
 
-        await self._bulk([look(key) for key in keys])
+        await self.bulk([look(key) for key in keys])
         return found
 
     async def values(self, collection: str, keys: Sequence[str], fields: Sequence[str]) -> dict[str, Document]:
@@ -96,11 +96,11 @@ class SimStore:
 
             return read
 
-        await self._bulk([look(key) for key in keys])
+        await self.bulk([look(key) for key in keys])
         return found
 
     async def origins(self, collection: str, ids: Sequence[str]) -> dict[str, Origin]:
-        return await self._origins(collection, ids, self._present)
+        return await self._origins(collection, ids, self.present)
 
     async def _origins(self, collection: str, ids: Sequence[str], look: Look) -> dict[str, Origin]:
         found: dict[str, Origin] = {}
@@ -112,7 +112,7 @@ class SimStore:
                     found[key] = Origin(**document["origin"])
             return True
 
-        await self._bulk([read])
+        await self.bulk([read])
         return found
 
     async def count_facts(self, collection: str, asked: Sequence[Counted]) -> list[int]:
@@ -120,13 +120,13 @@ class SimStore:
 
         def look(index: int) -> Write:
             async def count(_bulk: Bulk) -> bool:
-                facts = self._documents(collection).values()
+                facts = self.documents(collection).values()
                 numbers[index] = sum(self.counts(fact, asked[index]) for fact in facts)
                 return True
 
             return count
 
-        await self._bulk([look(index) for index in range(len(asked))])
+        await self.bulk([look(index) for index in range(len(asked))])
         return numbers
 
     def counts(self, fact: Document, counted: Counted) -> bool:
@@ -137,25 +137,25 @@ class SimStore:
     def lasting(self, collection: str, key: str) -> Document | None:
         """A document without what may be taken back."""
         place = collection, key
-        return self._before[place] if place in self._before else self._present(collection, key)
+        return self._before[place] if place in self._before else self.present(collection, key)
 
-    def _present(self, collection: str, key: str) -> Document | None:
-        return self._documents(collection).get(key)
+    def present(self, collection: str, key: str) -> Document | None:
+        return self.documents(collection).get(key)
 
     def passes(self, document: Document, update: Fenced) -> bool:
         """Whether a document's fences let the update through."""
         fences = document.get("fence", {})
         return fences.get(update.fence, -1) < update.first and update.seen in (None, fences)
 
-    def _documents(self, collection: str) -> dict[str, Document]:
+    def documents(self, collection: str) -> dict[str, Document]:
         return self.collections.setdefault(collection, {})
 
     def _inserter(self, collection: str, fact: FactDocument) -> Write:
         async def write(bulk: Bulk) -> bool:
-            documents = self._documents(collection)
+            documents = self.documents(collection)
             if fact.id in documents:
                 return False
-            self._touch(bulk, collection, fact.id)
+            self.touch(bulk, collection, fact.id)
             origin = {"fence": fact.origin.fence, "offset": fact.origin.offset}
             documents[fact.id] = {"_id": fact.id, "origin": origin, **deepcopy(dict(fact.body))}
             return True
@@ -164,12 +164,12 @@ class SimStore:
 
     def _upserter(self, collection: str, update: Fenced) -> Write:
         async def write(bulk: Bulk) -> bool:
-            documents = self._documents(collection)
+            documents = self.documents(collection)
             if update.key not in documents:
                 # Looked for and not found: until it is inserted, another writer may do so.
                 await self._turns.pause()
                 if update.key not in documents:
-                    self._touch(bulk, collection, update.key)
+                    self.touch(bulk, collection, update.key)
                     # As MongoDB does: of all that it was looked for by.
                     seen = {"fence": dict(update.seen)} if update.seen else {}
                     documents[update.key] = {"_id": update.key, **seen}
@@ -183,28 +183,28 @@ class SimStore:
 
     def _updater(self, collection: str, update: Fenced) -> Write:
         async def write(bulk: Bulk) -> bool:
-            if update.key in self._documents(collection):
+            if update.key in self.documents(collection):
                 self._changed(bulk, collection, update)
             return True
 
         return write
 
     def _changed(self, bulk: Bulk, collection: str, update: Fenced) -> bool:
-        document = self._documents(collection)[update.key]
+        document = self.documents(collection)[update.key]
         if not self.passes(document, update):
             return False
-        self._touch(bulk, collection, update.key)
+        self.touch(bulk, collection, update.key)
         change_document(document, update)
         return True
 
-    def _touch(self, bulk: Bulk, collection: str, key: str) -> None:
+    def touch(self, bulk: Bulk, collection: str, key: str) -> None:
         """About to write. What is written to stay makes that stay which it is written upon."""
         place = collection, key
         bulk.written.append(place)
         if not bulk.taken_back:
             self._before.pop(place, None)
         elif place not in self._before:
-            self._before[place] = deepcopy(self._documents(collection).get(key))
+            self._before[place] = deepcopy(self.documents(collection).get(key))
 
     async def _take_back(self, bulk: Bulk) -> None:
         """A new primary, after a while, that has never heard of what was not acknowledged."""
@@ -214,11 +214,11 @@ class SimStore:
             if place in self._before:
                 (collection, key), before = place, self._before.pop(place)
                 if before is None:
-                    del self._documents(collection)[key]
+                    del self.documents(collection)[key]
                 else:
-                    self._documents(collection)[key] = before
+                    self.documents(collection)[key] = before
 
-    async def _bulk(self, writes: Sequence[Write]) -> list[int]:
+    async def bulk(self, writes: Sequence[Write]) -> list[int]:
         await self._turns.pause()
         faulty = self._rng.random() < self.fault_share
         fails_at = self._rng.randrange(len(writes) + 1) if faulty else None
