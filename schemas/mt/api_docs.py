@@ -39,7 +39,10 @@ class SchemaTable(Row, kw_only=True):
     type: Literal["table", "text"] = "table"
     title: str | None = None
     columns: Sequence[Column] = ()
-    rows: Sequence[Mapping[str, Any]] = ()
+    rows: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_free_form(self.rows)
 
 
 Tables = Annotated[list[SchemaTable], msgspec.Meta(max_length=200)]
@@ -61,7 +64,7 @@ class ApiDoc(Body, kw_only=True, omit_defaults=True):
     params_example: LongText | None = None
     resp_schema: Tables | None = None
     resp_example: LongText | None = None
-    field_schema: dict[str, Any] | None = None
+    field_schema: dict[Code, SchemaTable] | None = None
     error_code_schema: Tables | None = None
     upgrade_period: Text | None = None
     data_advantage: LongText | None = None
@@ -75,9 +78,6 @@ class ApiDoc(Body, kw_only=True, omit_defaults=True):
     """Template of batch tasks; with one the product can be tested in batches."""
     task_able: bool | None = None
     """Whether the product can be tested online."""
-
-    def __post_init__(self) -> None:
-        check_free_form(self.field_schema)
 
 
 class ApiDocSummaryRow(Row, kw_only=True):
@@ -111,7 +111,7 @@ class ApiDocDetailRow(Row, kw_only=True):
     params_example: str | None = None
     resp_schema: Sequence[SchemaTable] | None = None
     resp_example: str | None = None
-    field_schema: Mapping[str, Any] | None = None
+    field_schema: Mapping[str, SchemaTable] | None = None
     error_code_schema: Sequence[SchemaTable] | None = None
     upgrade_period: str | None = None
     data_advantage: str | None = None

@@ -1,10 +1,11 @@
 """The metering platform's portals as their users call them: one client a role, answers in the envelope."""
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from json import loads
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,7 @@ import msgspec
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
+from channels.signing import signatures
 from config.settings import FilesSettings, MeteringSettings, Settings
 from config.topics import TOPICS
 from stores.collections import ensure_indexes
@@ -29,7 +31,13 @@ TOKENS: dict[str, dict[str, Any]] = {
     "other-customer-token": {"role": "customer", "user_id": 22, "name": "Zhao", "merchant_id": OTHER_MERCHANT},
     "salesman-token": {"role": "salesman", "user_id": SALESMAN, "name": "Sun"},
 }
-METERING = {"tokens": TOKENS, "secrets_keys": [Fernet.generate_key().decode()]}
+SHARED_SECRET = "whsec_" + "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+METERING = {
+    "tokens": TOKENS,
+    "secrets_keys": [Fernet.generate_key().decode()],
+    # Nobody listens there: who wants to be heard sets another URL.
+    "other_environment": {"url": "http://127.0.0.1:9", "token": "operator-token", "secret": SHARED_SECRET},
+}
 
 
 class Answered(msgspec.Struct):
@@ -57,16 +65,25 @@ class Portal:
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
 
     async def ask(
-        self, path: str, body: Any = None, *, method: str = "POST", query: Any = None, form: Any = None
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        method: str = "POST",
+        query: Any = None,
+        form: Any = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Answered:
         """`form` is sent in place of a JSON body."""
         sent: dict[str, Any] = {"json": body} if body is not None else {}
         if form is not None:
             sent = {"data": form}
-        async with self.http.request(method, path, params=query, headers=self._headers, **sent) as answer:
+        async with self.http.request(
+            method, path, params=query, headers={**self._headers, **(headers or {})}, **sent
+        ) as answer:
             raw = await answer.read()
             is_json = answer.content_type == "application/json"
-            return Answered(answer.status, loads(raw, parse_float=Decimal) if is_json else {}, raw, answer.headers)
+            return Answered(answer.status, json.loads(raw, parse_float=Decimal) if is_json else {}, raw, answer.headers)
 
     async def ok(self, path: str, body: Any = None, **how: Any) -> Any:
         """The data of a call that must go well."""
@@ -106,6 +123,13 @@ def with_metering(settings: Settings, **metering: Any) -> Settings:
     changed = MeteringSettings.model_validate({**METERING, **metering})
     files = FilesSettings(link_key=SecretStr("a key for the links of the tests"))
     return settings.model_copy(update={"metering": changed, "files": files})
+
+
+def signed(body: Any) -> dict[str, str]:
+    """What the other environment signs a body with."""
+    now = int(time.time())
+    signature = signatures([SHARED_SECRET], "msg_1", now, json.dumps(body).encode())
+    return {"webhook-id": "msg_1", "webhook-timestamp": str(now), "webhook-signature": signature}
 
 
 @asynccontextmanager

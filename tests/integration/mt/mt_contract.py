@@ -52,6 +52,7 @@ class Request(msgspec.Struct, frozen=True):
     params: Mapping[str, Any] = msgspec.field(default_factory=dict)
     query: Mapping[str, Any] | None = None
     form: Any = None
+    headers: Mapping[str, str] | None = None
 
 
 Builder = Callable[[Portals], Awaitable[list[Request]]]

@@ -31,8 +31,14 @@ async def test_the_answer_is_what_the_contract_says(portals: Portals, operation_
     for request in requests:
         judge_request(operation_id, request.body)
         path = described.path.format(**request.params)
-        query = request.query
-        answered = await portal.ask(path, request.body, method=described.method, query=query, form=request.form)
+        answered = await portal.ask(
+            path,
+            request.body,
+            method=described.method,
+            query=request.query,
+            form=request.form,
+            headers=request.headers,
+        )
 
         assert answered.status == 200, answered
         kind = answered.headers["Content-Type"].partition(";")[0]
