@@ -1,14 +1,15 @@
 """Lists of grants and adjustments: the same query in all portals, within what the caller may see."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from gateway.mt.frame import Asked, Tools
 from gateway.mt.grant_rows import GrantRows
 from handlers.products.moves import ADJUSTMENT_FILTER
-from schemas.mt.access import Role
-from schemas.mt.common import Page, PageQuery, page_of
+from schemas.mt.access import Role, Scope
+from schemas.mt.common import Page, PageQuery, Zone, page_of
 from schemas.mt.grants import AdjustmentQuery, GrantQuery
-from stores.mongo import Document
+from stores.mongo import Database, Document
 from stores.mt.api_docs import items_with
 from stores.mt.grants import GRANTS, Grant, find_grant, to_grant
 from stores.mt.pages import containing, find_page
@@ -22,10 +23,14 @@ NOTHING: Document = {"_id": {"$in": []}}
 class GrantLists:
     """Everything may raise StoreAway."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._database = tools.database
-        self._unpaged_rows = tools.settings.metering.unpaged_rows
-        self._rows = GrantRows(tools.database, tools.zone)
+    def __init__(self, database: Database, zone: Zone, unpaged_rows: int) -> None:
+        self._database = database
+        self._unpaged_rows = unpaged_rows
+        self._rows = GrantRows(database, zone)
+
+    @classmethod
+    def of(cls, tools: Tools) -> Self:
+        return cls(tools.database, tools.zone, tools.settings.metering.unpaged_rows)
 
     async def page(self, asked: Asked, query: GrantQuery) -> Page:
         grants, total = await self.grants(asked, query)
@@ -36,8 +41,8 @@ class GrantLists:
 
     async def grants(self, asked: Asked, query: GrantQuery) -> tuple[list[Grant], int]:
         """The newest first, and how many there are in all."""
-        match = await self._match(asked, query)
-        found, total = await self._found(match, query)
+        match = await self.match(query, asked.scope, asked.principal.role)
+        found, total = await find_page(self._database, GRANTS, match, query, [("_id", -1)], self._unpaged_rows)
         return [to_grant(document) for document in found], total
 
     async def adjustments(self, asked: Asked) -> Page:
@@ -50,16 +55,14 @@ class GrantLists:
         found, total = await find_page(self._database, ADJUSTMENTS, match, query, [("_id", -1)], self._unpaged_rows)
         return page_of(await self._rows.adjustments(found), total, query)
 
-    async def _found(self, match: Document, query: PageQuery) -> tuple[list[Document], int]:
-        return await find_page(self._database, GRANTS, match, query, [("_id", -1)], self._unpaged_rows)
-
-    async def _match(self, asked: Asked, query: GrantQuery) -> Document:
-        match: Document = {**asked.scope.match(), "deleted_at": None}
+    async def match(self, query: GrantQuery, scope: Scope, role: Role) -> Document:
+        """What a query asks for, within the scope. Refuses not_found for a bundle that is not there."""
+        match: Document = {**scope.match(), "deleted_at": None}
         if query.merchant_id is not None:
-            if not asked.scope.admits(query.merchant_id):
+            if not scope.admits(query.merchant_id):
                 return NOTHING
             match["merchant_id"] = query.merchant_id
-        if asked.principal.role is Role.CUSTOMER:
+        if role is Role.CUSTOMER:
             match["is_hidden"] = False
         if query.state_list is not None:
             match["state"] = {"$in": query.state_list}
@@ -69,19 +72,19 @@ class GrantLists:
             match["royalties.spreader_id"] = query.spreader_id
         if query.match_spreader_month is not None:
             match["royalties"] = {"$elemMatch": {"effect_month": {"$lte": query.match_spreader_month}}}
-        items = await self._items(asked, query)
+        items = await self._items(query)
         if items is not None:
             match["item"] = {"$in": sorted(items)}
         depts = await self._depts(query)
         if depts is not None:
             match["dept_id"] = {"$in": sorted(depts)}
         if query.fusion_dept_item_id is not None:
-            bundle = await find_grant(self._database, query.fusion_dept_item_id, asked.scope)
+            bundle = await find_grant(self._database, query.fusion_dept_item_id, scope)
             match["dept_id"] = bundle.dept_id
             match["item"] = {"$in": sorted(set(bundle.sub_items) & (items or set(bundle.sub_items)))}
         return match
 
-    async def _items(self, _asked: Asked, query: GrantQuery) -> set[str] | None:
+    async def _items(self, query: GrantQuery) -> set[str] | None:
         """The products that the query leaves; None for all."""
         found: list[set[str]] = []
         if query.check_item_list is not None:

@@ -5,7 +5,7 @@ once is decided one after the other, each on what the other left. A grant that i
 stays, for calls that come late; granted again, it goes on with its history.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -156,6 +156,14 @@ async def items_granted(database: Database, scope: Scope, states: Sequence[int])
     match = {**scope.match(), "state": {"$in": list(states)}, "deleted_at": None}
     with translated():
         return set(await database[GRANTS].distinct("item", match))
+
+
+async def each_grant(database: Database, match: Mapping[str, Any]) -> AsyncGenerator[Grant, None]:
+    """All that match, the newest first, from a cursor. Raises StoreAway."""
+    with translated():
+        async with database[GRANTS].find(dict(match)).sort("_id", -1) as found:
+            async for document in found:
+                yield to_grant(document)
 
 
 async def open_grant(database: Database, blank: Grant, change: Change, at: datetime) -> Grant:

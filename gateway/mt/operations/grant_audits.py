@@ -19,7 +19,7 @@ class GrantAudits:
     def __init__(self, tools: Tools) -> None:
         self._database = tools.database
         self._desk = GrantDesk(tools.database)
-        self._lists = GrantLists(tools)
+        self._lists = GrantLists.of(tools)
 
     async def page(self, asked: Asked) -> Reply:
         query = as_query(asked.body, ("dept_id_list", "state_list", "check_item_list", "query_spreader"))

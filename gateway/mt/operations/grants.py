@@ -4,9 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
+from ulid import ULID
 
+from gateway.file_links import Links, Promised
+from gateway.mt.call_records import EXPORTS_KEPT
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.mt.grant_desk import GrantDesk, Opening, check_free, check_item, fields_of, royalties_of
+from gateway.mt.grant_export import GRANT_EXPORT
 from gateway.mt.grant_lists import GrantLists
 from gateway.mt.terms import wish_of
 from gateway.system import Reply
@@ -29,6 +33,7 @@ from schemas.mt.grants import (
     GrantsRequest,
 )
 from schemas.mt.product_codes import NOT_A_BUNDLE
+from stores.jobs import Jobs
 from stores.mt.depts import find_dept
 from stores.mt.grants import Grant, change_grant, find_grant, find_grants, held_by
 from stores.mt.products import find_product, require_products
@@ -42,13 +47,34 @@ class Grants:
         self._database = tools.database
         self._zone = tools.zone
         self._desk = GrantDesk(tools.database)
-        self._lists = GrantLists(tools)
+        self._lists = GrantLists.of(tools)
+        self._jobs = Jobs(tools.database)
+        self._links = Links(tools.settings.files)
 
     async def page(self, asked: Asked) -> Reply:
         return Reply(await self._lists.page(asked, asked.body))
 
     async def adjustments(self, asked: Asked) -> Reply:
         return Reply(await self._lists.adjustments(asked))
+
+    async def export(self, asked: Asked) -> Reply:
+        """A job makes the file. The contract leaves open how it reaches the user: here by the link that is answered."""
+        query: GrantQuery = asked.body
+        await self._lists.match(query, asked.scope, asked.principal.role)  # refuses now what the job could not do
+        merchants = asked.scope.merchants
+        job = await self._jobs.start(
+            f"grant-export/{ULID.from_datetime(asked.at)}",
+            kind=GRANT_EXPORT,
+            owner=f"{asked.principal.role}/{asked.principal.user_id}",
+            args={
+                "query": msgspec.to_builtins(query),
+                "merchants": None if merchants is None else sorted(merchants),
+                "principal": msgspec.to_builtins(asked.principal),
+                "asked_at": asked.at,
+            },
+            now=asked.at,
+        )
+        return Reply(self._links.make(Promised(job.id, asked.at + EXPORTS_KEPT), asked.at).url)
 
     # ---- granting ---------------------------------------------------------------------------------------------------
 
@@ -220,6 +246,7 @@ def operations(tools: Tools) -> Sequence[MtOperation]:
     return (
         MtOperation("crmCustomerDeptItemList", "POST", base + "list", own.page, GrantQuery),
         MtOperation("crmCustomerDeptItemAdjustList", "POST", base + "adjustList", own.adjustments, AdjustmentQuery),
+        MtOperation("crmCustomerDeptItemExport", "POST", base + "export", own.export, GrantQuery),
         MtOperation("crmCustomerDeptItemAccredit", "POST", base + "accredit", own.accredit, Accredit),
         MtOperation(
             "crmCustomerDeptItemAccreditFusion", "POST", base + "accreditFusion", own.accredit_fusion, AccreditFusion

@@ -26,7 +26,7 @@ class OwnProducts:
         self._database = tools.database
         self._unpaged_rows = tools.settings.metering.unpaged_rows
         self._desk = GrantDesk(tools.database)
-        self._lists = GrantLists(tools)
+        self._lists = GrantLists.of(tools)
         self._rows = GrantRows(tools.database, tools.zone)
 
     async def mine(self, asked: Asked) -> Reply:

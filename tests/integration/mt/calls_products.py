@@ -506,6 +506,7 @@ CALLS: dict[str, Builder] = {
     "crmCheckItemDeptItemBatchAudit": audited_in_bulk,
     "crmCustomerDeptItemList": grants_listed,
     "crmCustomerDeptItemAdjustList": adjustments_listed,
+    "crmCustomerDeptItemExport": grants_listed,
     "crmCustomerDeptItemAccredit": granted,
     "crmCustomerDeptItemAccreditFusion": bundle_granted,
     "crmCustomerDeptItemEdit": grant_edited,
