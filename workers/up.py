@@ -123,7 +123,7 @@ async def _keepers(
                 restored=partial(_with_new_log, settings.kafka, shared),
             )
     if options.mongo is None:
-        port = int(settings.mongo.uri.get_secret_value().rstrip("/").rpartition(":")[2])
+        port = secantus.port_of(settings.mongo.uri.get_secret_value())
         storage = None if options.ephemeral else made(place.kept / "store")
         command = secantus.command(port, storage, output=place.output("store"))
         command = msgspec.structs.replace(command, environment={"TMPDIR": str(place.run)})

@@ -196,7 +196,7 @@ def our_command(name: str, settings: Settings, place: Path, *arguments: str) -> 
 
 
 def store_command(settings: Settings, place: Path) -> Command:
-    port = int(settings.mongo.uri.get_secret_value().rstrip("/").rpartition(":")[2])
+    port = secantus.port_of(settings.mongo.uri.get_secret_value())
     (place / "store").mkdir()
     return secantus.command(port, place / "store", output=place / "store.log")
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from workers.embedded.child import Command
 from workers.embedded.errors import NotInstalled
@@ -51,7 +52,14 @@ async def _wake(port: int, ask_again: Callable[[], None]) -> None:
 
 
 def uri(port: int) -> str:
-    return f"mongodb://{LOOPBACK}:{port}/"
+    # It remembers 10,000 writes that a driver may repeat, and looks at all of them with each further one: after so
+    # many, a write took 25 ms in place of 1. Without them one that is cut off is StoreAway: its caller decides.
+    return f"mongodb://{LOOPBACK}:{port}/?retryWrites=false"
+
+
+def port_of(address: str) -> int:
+    """The port in what `uri` made."""
+    return urlsplit(address).port or 27_017
 
 
 def _installed() -> str:
