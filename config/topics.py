@@ -10,6 +10,7 @@ import msgspec
 
 from schemas import (
     account,
+    alert,
     contact,
     delivery,
     detection,
@@ -60,6 +61,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic("im-callbacks", "app and the group or account that it is about", im_callbacks.EVENT_TYPES),
     Topic("usage", "dept id of the account that called", usage.EVENT_TYPES, group="rater"),
     Topic("failures", "dept id and product", usage.FAILURE_EVENT_TYPES, group="sentinel"),
+    Topic("alerts", "dept id and product", alert.EVENT_TYPES),
     Topic("payments", "merchant id of the customer", payment.EVENT_TYPES),
     Topic("reports", "user whose report templates it is about", report_templates.EVENT_TYPES, partitions=1),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),

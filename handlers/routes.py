@@ -11,6 +11,7 @@ from handlers.accounts import (
     keep_linker_request,
     keep_qr_request,
 )
+from handlers.alerts import tell_closed, tell_raised
 from handlers.contacts import fold_contact, keep_binding_fact
 from handlers.detections import spread_detection
 from handlers.directory import (
@@ -42,6 +43,7 @@ from schemas.account import (
     QrRequested,
     SessionChanged,
 )
+from schemas.alert import AlertClosed, AlertRaised
 from schemas.contact import ContactBound, ContactSynced, ContactUnbound
 from schemas.detection import DetectionNoticed
 from schemas.directory import (
@@ -122,5 +124,7 @@ ROUTES: dict[str, Route] = {
     "im.conversation.pinned": Route(ConversationPinned, pin_conversation),
     "report.templates.sync.requested": Route(TemplateSyncRequested, remember_template_sync),
     "payment.received": Route(PaymentReceived, keep_payment),
+    "alert.raised": Route(AlertRaised, tell_raised),
+    "alert.closed": Route(AlertClosed, tell_closed),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),
 }

@@ -84,6 +84,8 @@ TAKES_IN = {
     "folder": "Fold each into documents, once",
     "router": "Decide where each push goes, once",
     "dispatcher": "Send each delivery, and record what came of it",
+    "rater": "Rate each call and add it up, once",
+    "sentinel": "Count failures within periods, and raise alerts",
 }
 
 HEADERS = {
