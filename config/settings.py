@@ -324,6 +324,10 @@ class ImApp(Part):
     """Profile fields of its own: KEY for each Tag_Profile_Custom_KEY."""
     sns_custom: list[Annotated[str, Field(pattern="^[A-Za-z0-9_]{1,8}$")]] = Field(default_factory=list)
     """Fields of friends of its own: KEY for each Tag_SNS_Custom_KEY."""
+    pushes_per_day: int = Field(default=100, ge=0)
+    """Calls of im_push that it may make in a day, which begins in UTC+8; 0: it may not push to all or many."""
+    seconds_between_pushes: float = Field(default=1, ge=0)
+    """How soon after a call of im_push the next may come."""
     callbacks_in: ImCallbacksIn = ImCallbacksIn()
     """Who may send callbacks to /callbacks/im, and how before-callbacks are answered."""
     callbacks_out: ImCallbacksOut | None = None

@@ -37,6 +37,8 @@ from stores.mt.statements import STATEMENT_MOVES, STATEMENTS
 
 LEASES = "leases"
 IM_ACCOUNTS = "im_accounts"
+IM_PUSHES = "im_pushes"
+IM_PUSH_QUOTAS = "im_push_quotas"
 IM_RELATIONS = "im_relations"
 IM_RELATION_HEADS = "im_relation_heads"
 IM_FRIEND_REQUESTS = "im_friend_requests"
@@ -171,7 +173,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     # Kept for a day after their end: so long Telegram may go on sending an update that used one in time.
     TG_LINKS: (Index((("expires_at", 1),), expires_after=timedelta(days=1)),),
     tg.CHATS: (Index((("binding.v.customer", 1),), sparse=True),),
-    IM_ACCOUNTS: (Index((("app", 1), ("imported_at", 1))),),
+    # For the day's figures, and for pushes to all.
+    IM_ACCOUNTS: (Index((("app", 1), ("imported_at", 1))), Index((("app", 1), ("slot", 1)))),
     IM_RELATIONS: (
         Index((("app", 1), ("by", 1), ("friend.place", 1))),
         Index((("app", 1), ("by", 1), ("blocked.place", 1))),
@@ -180,14 +183,15 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("gone_at", 1),), expires_after=timedelta(days=1)),
     ),
     IM_RELATION_HEADS: (),
+    IM_PUSHES: (_EXPIRING,),
+    IM_PUSH_QUOTAS: (),
     IM_FRIEND_REQUESTS: (
         Index((("app", 1), ("asked", 1))),
         Index((("app", 1), ("requester", 1))),
         Index((("asked_at", 1),), expires_after=REMEMBERED),
     ),
     ATTR_NAMES: (),
-    # Who has a label, in the order of their ids, from anywhere in it.
-    LABELS: (Index((("tokens", 1), ("_id", 1))),),
+    LABELS: (Index((("tokens", 1), ("slot", 1))),),
     presence.PRESENCE: (),
     im_conversations.MESSAGES: (
         Index((("timelines", 1), ("order", -1))),

@@ -24,6 +24,7 @@ from gateway.im.messages_facts import (
     checked_body,
     checked_push,
     fact,
+    offline_push,
 )
 from gateway.im.services import OPENIM
 from gateway.system import Reply
@@ -35,7 +36,6 @@ from schemas.im.message import (
     MessageKey,
     MessageRelayed,
     MessageSent,
-    OfflinePush,
     conversation_of,
     event_id_of,
 )
@@ -47,13 +47,12 @@ from schemas.im.message_bodies import (
     BatchSendMsg,
     BatchSent,
     ImportMsg,
-    OfflinePushInfo,
     ReceiverError,
     Sending,
     SendMsg,
     Sent,
 )
-from schemas.im.message_elements import Element, push_text
+from schemas.im.message_elements import Element
 from stores.im.accounts import existing, profiles
 from stores.im.presence import overall, platforms_of
 from stores.mongo import Database
@@ -143,7 +142,7 @@ class Messages:
         body, key, app = draft.body, draft.key, caller.app.id
         kept = body.msg_life_time > 0
         offline = await self._offline(caller, body, receivers) if kept else ()
-        push = _push(body.offline_push_info, draft.elements) if offline else None
+        push = offline_push(body.offline_push_info, draft.elements) if offline else None
 
         def one(receiver: str) -> Event:
             message = (MessageSent if kept else MessageRelayed)(
@@ -211,17 +210,6 @@ def _draft(caller: Caller, body: Sending) -> Draft:
 def _seq(given: int | None) -> int:
     """Left out, a random one (semantics, section 3)."""
     return random.getrandbits(32) if given is None else given
-
-
-def _push(info: OfflinePushInfo | None, elements: tuple[Element, ...]) -> OfflinePush:
-    if info is None:
-        return OfflinePush(text=push_text(elements))
-    apns_title = info.apns_info.title if info.apns_info is not None else None
-    return OfflinePush(
-        title=info.title or apns_title,
-        text=info.desc or push_text(elements),
-        info=msgspec.to_builtins(info),
-    )
 
 
 def _sent(caller: Caller, kind: str, message: MessageSent, at: datetime) -> Event:

@@ -8,9 +8,9 @@ import msgspec
 from gateway.im.frame import Caller
 from schemas.events import Event
 from schemas.im.codes import Failed
-from schemas.im.message import SOURCE, MessageKey, parse_key
+from schemas.im.message import SOURCE, MessageKey, OfflinePush, parse_key
 from schemas.im.message_bodies import OfflinePushInfo
-from schemas.im.message_elements import MAX_MESSAGE_BYTES, Element, elements_of, size_of
+from schemas.im.message_elements import MAX_MESSAGE_BYTES, Element, elements_of, push_text, size_of
 from schemas.numbers import check_free_form
 
 BODY_MALFORMED, BODY_NO_LIST, TOO_LONG = 90002, 90007, 93000
@@ -64,6 +64,18 @@ def checked_size(body: Any, custom_data: str | None) -> None:
 def checked_push(info: OfflinePushInfo | None) -> None:
     if info is not None and (size := len(msgspec.json.encode(info))) > MAX_PUSH_BYTES:
         raise Failed(TOO_LONG, f"OfflinePushInfo has {size} bytes, at most {MAX_PUSH_BYTES} are allowed")
+
+
+def offline_push(info: OfflinePushInfo | None, elements: tuple[Element, ...]) -> OfflinePush:
+    """What is told to whoever is offline, where nothing says that nothing is."""
+    if info is None:
+        return OfflinePush(text=push_text(elements))
+    apns_title = info.apns_info.title if info.apns_info is not None else None
+    return OfflinePush(
+        title=info.title or apns_title,
+        text=info.desc or push_text(elements),
+        info=msgspec.to_builtins(info),
+    )
 
 
 def checked_key(text: str) -> MessageKey:

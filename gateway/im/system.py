@@ -24,6 +24,7 @@ from gateway.im.messages_changes import message_change_commands
 from gateway.im.messages_history import history_commands
 from gateway.im.online import online_commands
 from gateway.im.profiles import profile_commands
+from gateway.im.pushes import push_commands
 from gateway.im.services import NONE
 from gateway.im.sns.commands import sns_commands
 from gateway.system import System
@@ -48,6 +49,7 @@ def im_commands(settings: ImSettings, database: Database, files: FilesSettings |
         *conversation_commands(database),
         *conversation_list_commands(database),
         *label_commands(database),
+        *push_commands(database),
         *figures_commands(database, settings),
         *history_file_commands(database, Links(files or FilesSettings())),
         *addresses_commands(settings.server_addresses),

@@ -4,7 +4,7 @@
 
 - `app`, `conversation`, `sender`, `receiver`, `key` (MsgKey), `body`, `custom_data`, and its options;
 - `at`: when it was sent; `order`: where it stands among the messages of its conversation;
-- `timelines`: the sides in whose history it is;
+- `timelines`: the sides in whose history it is; none of a push to all or many;
 - `unread_in`: the side to which it is unread until that is read; null once it is recalled, left out
   where it does not count;
 - `withdrawn`; `peer_read` by a read receipt alone; once it was overwritten `modified_at`.
@@ -56,7 +56,7 @@ def fold_message(event: Event, sent: MessageSent) -> Outcome:
         "key": str(sent.key),
         "order": sent.key.order,
         "at": at,
-        "timelines": list(sides),
+        "timelines": list(sides) if sent.roams else [],
         "body": list(sent.body),
         "custom_data": sent.custom_data,
         "withdrawn": False,

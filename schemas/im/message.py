@@ -120,6 +120,8 @@ class MessageSent(_Between, frozen=True, kw_only=True, omit_defaults=True):
     custom_data: LongText | None = None
     in_senders_history: bool = True
     """False for `SyncOtherMachine` 2."""
+    roams: bool = True
+    """False for a push to all or many: in nobody's history."""
     counted: bool = True
     """Whether it is unread to its receiver, until read."""
     listed: bool = True

@@ -1,6 +1,6 @@
 """Accounts and their profiles: one document an account, written and read in the call.
 
-`{_id: APP/USER, app, user, imported_at, gone_at, profile: {TAG: VALUE}}`. A deleted account
+`{_id: APP/USER, app, user, slot, imported_at, gone_at, profile: {TAG: VALUE}}`. A deleted account
 keeps its document, with `gone_at` and no profile; imported again it is a fresh one.
 An admin of an app is an account of it, imported or not.
 """
@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError
 from schemas.im.apps import App
 from schemas.im.ids import key_of
 from stores.collections import IM_ACCOUNTS
+from stores.im.slots import slot_of
 from stores.mongo import IDS_PER_FIND, Database, Document, duplicates_in, translated
 
 Profile = Mapping[str, Any]
@@ -70,7 +71,13 @@ async def import_accounts(database: Database, app: App, accounts: Mapping[str, P
 
 
 def _revive(app: App, user: str, profile: Profile, now: datetime) -> UpdateOne:
-    account = {"app": app.id, "user": user, "imported_at": now, "profile": dict(profile)}
+    account = {
+        "app": app.id,
+        "user": user,
+        "slot": slot_of(user),
+        "imported_at": now,
+        "profile": dict(profile),
+    }
     return UpdateOne({"_id": key_of(app.id, user), **_GONE}, {"$set": account, "$unset": {"gone_at": ""}}, upsert=True)
 
 

@@ -1,8 +1,8 @@
 """Attributes and tags: names per app, labels per user, written and read in the call.
 
 `im_attr_names`: `{_id: APP, names: {PLACE: NAME}, revision}`.
-`im_labels`: `{_id: APP/USER, user, tags, values: {PLACE: VALUE}, tokens, revision}`; `handlers.im.labels` says what
-tokens are. One user's labels change whole or not at all, and of two changes at once none is lost.
+`im_labels`: `{_id: APP/USER, user, slot, tags, values: {PLACE: VALUE}, tokens, revision}`; what tokens are says
+`handlers.im.labels`. One user's labels change whole or not at all, and of two changes at once none is lost.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +14,7 @@ from handlers.im.labels import NOBODYS, Change, Labels
 from schemas.errors import StoreAway
 from schemas.im.apps import App
 from schemas.im.ids import key_of
+from stores.im.slots import slot_of
 from stores.mongo import IDS_PER_FIND, Database, Document, duplicates_in, translated
 
 LABELS = "im_labels"
@@ -95,6 +96,7 @@ async def _read(database: Database, app: App, users: Iterable[str]) -> dict[str,
 def _write(app: App, user: str, labels: Labels, revision: int) -> UpdateOne:
     wanted = {
         "user": user,
+        "slot": slot_of(user),
         "tags": list(labels.tags),
         "values": dict(labels.values),
         "tokens": sorted(labels.tokens(app.id)),

@@ -34,6 +34,8 @@ IM = {
             "company": "Example Company",
             "profile_custom": ["Test", "Level"],
             "sns_custom": ["Test"],
+            "pushes_per_day": 1_000_000,
+            "seconds_between_pushes": 0,
         },
         OTHER_APP: {"key": OTHER_KEY, "admins": [ADMIN]},
     },

@@ -1,4 +1,4 @@
-"""Requests for the calls about attributes and tags, for the walk through the contract."""
+"""Requests for the calls about pushes, attributes and tags, for the walk through the contract."""
 
 from typing import Any
 
@@ -26,10 +26,19 @@ def with_labels(operation_id: str) -> Builder:
     return build
 
 
+async def push(im: ImApi) -> list[Any]:
+    await im.imported("admin", "xiaoming")
+    await im.ok(f"{SERVICE}/im_set_attr_name", {"AttrNames": {"8": "会员等级", "1": "city"}})
+    return examples_of("imPush")
+
+
 CALLS: dict[str, Builder] = {
-    operation_id: with_labels(operation_id)
-    for operation_id in (
-        *("imSetAttrName", "imGetAttrName", "imSetAttr", "imGetAttr", "imRemoveAttr"),
-        *("imAddTag", "imGetTag", "imRemoveTag", "imRemoveAllTags"),
-    )
+    **{
+        operation_id: with_labels(operation_id)
+        for operation_id in (
+            *("imSetAttrName", "imGetAttrName", "imSetAttr", "imGetAttr", "imRemoveAttr"),
+            *("imAddTag", "imGetTag", "imRemoveTag", "imRemoveAllTags"),
+        )
+    },
+    "imPush": push,
 }
