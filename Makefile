@@ -93,6 +93,10 @@ bench-push: $(BENCH_STAMP)
 	$(BIN)/python -m bench.push
 	$(BIN)/python -m bench.push --hanging
 
+.PHONY: bench-queries
+bench-queries: install
+	$(BIN)/python -m bench.queries
+
 .PHONY: bench-start
 bench-start: install
 	$(BIN)/python -m bench.start --apache

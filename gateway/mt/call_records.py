@@ -76,7 +76,7 @@ class RecordReader:
         """The cells of `columns_for(role)`, oldest record first, a bounded number of records in memory."""
         columns = _columns(role)
         batch: list[Document] = []
-        async for record in self._records.each(which.match()):
+        async for record in self._records.each(which):
             batch.append(record)
             if len(batch) == ROWS_AT_ONCE:
                 for row in await self.rows(batch, role):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from handlers.usage.totals import CUST_DAILY, CUST_HOURLY, CUST_MONTHLY, SOURCE_DAILY
+from schemas.mt.access import Scope
 from stores.mongo import Database, translated
 
 Period = Literal["hour", "day", "month"]
@@ -51,20 +52,24 @@ class Statistics:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def calls(self, span: Span, by: Sequence[str], match: Mapping[str, Any]) -> list[Sums]:
-        """Calls of customers, grouped by fields of the totals."""
-        return await self._sums(COLLECTIONS[span.period], {**match, **span.match}, by)
+    async def calls(
+        self, span: Span, by: Sequence[str], scope: Scope, rest: Mapping[str, Any] | None = None
+    ) -> list[Sums]:
+        """Calls of customers, grouped by fields of the totals; `rest` is what else a total must be."""
+        return await self._sums(COLLECTIONS[span.period], ({**scope.match(), **span.match}, rest or {}), by)
 
     async def upstream(self, span: Span) -> Sums:
         """All calls of sources in some days."""
-        found = await self._sums(SOURCE_DAILY, span.match, ())
+        found = await self._sums(SOURCE_DAILY, (span.match,), ())
         return found[0] if found else Sums(of=())
 
-    async def _sums(self, collection: str, match: Mapping[str, Any], by: Sequence[str]) -> list[Sums]:
+    async def _sums(self, collection: str, matches: Sequence[Mapping[str, Any]], by: Sequence[str]) -> list[Sums]:
+        # What an index knows comes first, in a stage of its own: the embedded store looks no further for one.
+        stages: list[Mapping[str, Any]] = [{"$match": match} for match in matches if match]
         group: dict[str, Any] = {"_id": {field: f"${field}" for field in by} or None}
         group |= {figure: {"$sum": f"${figure}"} for figure in FIGURES}
         with translated():
-            cursor = await self._database[collection].aggregate([{"$match": dict(match)}, {"$group": group}])
+            cursor = await self._database[collection].aggregate([*stages, {"$group": group}])
             found = await cursor.to_list()
         return [
             Sums(

@@ -29,10 +29,11 @@ MAX_COMPENSATED = 10_000
 
 class CallRecords:
     def __init__(self, tools: Tools) -> None:
-        self._tools = tools
+        self._database = tools.database
         self._records = Records(tools.database)
         self._reader = RecordReader(tools.database, tools.zone, tools.settings.metering)
         self._jobs = Jobs(tools.database)
+        self._unpaged_rows = tools.settings.metering.unpaged_rows
         self._links = Links(tools.settings.files)
 
     async def page(self, asked: Asked) -> Reply:
@@ -40,7 +41,7 @@ class CallRecords:
         age."""
         query: CallRecordQuery = asked.body
         which = await self._reader.filter_of(query, asked.scope, asked.at)
-        rows, total = await self._records.page(which, query, self._tools.settings.metering.unpaged_rows)
+        rows, total = await self._records.page(which, query, self._unpaged_rows, asked.at)
         return Reply(page_of(await self._reader.rows(rows, asked.principal.role), total, query))
 
     async def export(self, asked: Asked) -> Reply:
@@ -90,7 +91,7 @@ class CallRecords:
         if wanted.seq_nos:
             accounts = await self._records.accounts_of(wanted.seq_nos, asked.scope)
         elif wanted.user_id is not None:
-            merchants = await customers_with_user(self._tools.database, wanted.user_id)
+            merchants = await customers_with_user(self._database, wanted.user_id)
             if not merchants:
                 raise not_found("the customer")
             accounts = await self._records.unrated_of(sorted(merchants), MAX_COMPENSATED)

@@ -13,6 +13,7 @@ from handlers.usage import charts
 from handlers.usage.charts import ProductSum, growth
 from handlers.usage.periods import Days, days_between, months_between, preset
 from schemas.errors import Refused
+from schemas.mt.access import Scope
 from schemas.mt.common import yuan
 from schemas.mt.statistics import (
     MAX_DAYS,
@@ -41,7 +42,7 @@ class HomePages:
         """Calls and fees of the customer's own accounts."""
         query: ConsoleStatisticsRequest = asked.body
         span, dates = self._span(query.unit, query.start_date, query.end_date)
-        sums = await self._by_date(span, asked.scope.match())
+        sums = await self._by_date(span, asked.scope)
         names = await product_names(self._tools.database, {each.item for each in sums})
         if query.keyword:
             wanted = query.keyword.casefold()
@@ -51,11 +52,9 @@ class HomePages:
     async def trend(self, asked: Asked) -> Reply:
         query: CallTrendRequest = asked.body
         span, dates = self._span(query.unit, query.start_date, query.end_date)
-        match = asked.scope.match()
-        for field, wanted in (("dept_id", query.dept_id_list), ("item", query.check_item_list)):
-            if wanted:
-                match[field] = {"$in": wanted}
-        sums = await self._by_date(span, match)
+        filters = {"dept_id": query.dept_id_list, "item": query.check_item_list}
+        rest = {field: {"$in": wanted} for field, wanted in filters.items() if wanted}
+        sums = await self._by_date(span, asked.scope, rest)
         names = await product_names(self._tools.database, {each.item for each in sums})
         return Reply(charts.trend(sums, dates, names))
 
@@ -64,7 +63,7 @@ class HomePages:
         query: DateRangeRequest = asked.body
         compared = preset(query.date_type, self._tools.zone.today(asked.at))
         now, before = [
-            (await self._statistics.calls(_span_of(days), (), asked.scope.match()) or [Sums(of=())])[0]
+            (await self._statistics.calls(_span_of(days), (), asked.scope) or [Sums(of=())])[0]
             for days in (compared.span, compared.before)
         ]
         upstream = await self._statistics.upstream(_span_of(compared.span))
@@ -87,12 +86,11 @@ class HomePages:
         query: DateRangeRequest = asked.body
         compared = preset(query.date_type, self._tools.zone.today(asked.at))
         by = ("dept_id", "merchant_id")
-        match = asked.scope.match()
-        sums = await self._statistics.calls(_span_of(compared.span), by, match)
+        sums = await self._statistics.calls(_span_of(compared.span), by, asked.scope)
         sums = sorted(sums, key=lambda each: (-each.count, each.of[0]))[:RANKED]
         depts = [each.of[0] for each in sums]
         earlier = await self._statistics.calls(
-            _span_of(compared.before), ("dept_id",), {**match, "dept_id": {"$in": depts}}
+            _span_of(compared.before), ("dept_id",), asked.scope, {"dept_id": {"$in": depts}}
         )
         before = {each.of[0]: each for each in earlier}
         names = await account_names(self._tools.database, depts)
@@ -101,14 +99,14 @@ class HomePages:
     async def customer_calls(self, asked: Asked) -> Reply:
         query: CustomerCallsRequest = asked.body
         days = preset(query.date_type, self._tools.zone.today(asked.at)).span
-        match = asked.scope.match() | ({} if query.dept_id is None else {"dept_id": query.dept_id})
-        found = await self._statistics.calls(_span_of(days), BY_PRODUCT, match)
+        rest = {} if query.dept_id is None else {"dept_id": query.dept_id}
+        found = await self._statistics.calls(_span_of(days), BY_PRODUCT, asked.scope, rest)
         sums = [_product(("", *each.of), each) for each in found]
         names = await product_names(self._tools.database, {each.item for each in sums})
         return Reply(charts.product_rows(sorted(sums, key=charts.by_count), names))
 
-    async def _by_date(self, span: Span, match: dict[str, Any]) -> list[ProductSum]:
-        found = await self._statistics.calls(span, (span.period, *BY_PRODUCT), match)
+    async def _by_date(self, span: Span, scope: Scope, rest: Mapping[str, Any] | None = None) -> list[ProductSum]:
+        found = await self._statistics.calls(span, (span.period, *BY_PRODUCT), scope, rest)
         return [_product(each.of, each) for each in found]
 
     def _span(self, unit: Unit, start: str, end: str) -> tuple[Span, list[str]]:
