@@ -184,7 +184,6 @@ class Billing:
         merchant_id = None if dept is None else dept.merchant_id
         with translated():
             customer = await self._database[CUSTOMERS].find_one({"_id": merchant_id}) or {}
-        emails = (*(() if dept is None else dept.emails), *customer.get("emails", ()))
         return Statement(
             statement_no=statement_no(dept_id, month, version),
             id=await next_number(self._database, STATEMENTS),
@@ -194,7 +193,7 @@ class Billing:
             dept_name="" if dept is None else dept.name or "",
             app_id="" if dept is None else dept.app_id or "",
             user_id=customer.get("user_id"),
-            emails=tuple(dict.fromkeys(emails)),
+            emails=await receivers_of(self._database, merchant_id, () if dept is None else dept.emails),
             overdraft=await self._overdraft(merchant_id, "" if dept is None else dept.app_id or ""),
             made_at=at,
         )
@@ -211,6 +210,13 @@ class Billing:
             # A locked one is prepaid: it has paid for what was used until it was locked.
             return Overdraft(state) if state in list(Overdraft) else Overdraft.PREPAID
         return Overdraft.MONTHLY
+
+
+async def receivers_of(database: Database, merchant_id: int | None, own: Sequence[str]) -> tuple[str, ...]:
+    """Addresses of an account, those of its customer after them; each once. Raises StoreAway."""
+    with translated():
+        customer = await database[CUSTOMERS].find_one({"_id": merchant_id}) or {}
+    return tuple(dict.fromkeys((*own, *customer.get("emails", ()))))
 
 
 def _corrected(statement: Statement, decided: Decided) -> Statement:
