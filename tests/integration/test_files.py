@@ -13,6 +13,7 @@ from gateway.file_links import Links
 from stores.collections import FILE_CONTENTS, FILES
 from stores.files import ABANDONED, FileGone, Files, StoredFile
 from stores.mongo import Database
+from workers.sweeping import SWEEP_SECONDS, Sweeper
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 LATER = NOW + timedelta(days=7)
@@ -105,6 +106,22 @@ async def test_files_whose_time_is_over_go_and_others_stay(files: Files, databas
     assert await files.find("two", LATER) is not None
     assert await kept_bytes(database) == 1
     assert await database[FILES].count_documents({}) == 1
+
+
+async def test_the_clock_sweeps_once_a_minute(files: Files) -> None:
+    seconds = [0.0]
+    sweeper = Sweeper(files, lambda: seconds[0])
+
+    async def there(file_id: str) -> bool:
+        await write(files, file_id, b"x")
+        await sweeper.tick(LATER)
+        return await files.find(file_id, NOW) is not None
+
+    assert not await there("first")
+    seconds[0] += SWEEP_SECONDS - 1
+    assert await there("soon after")
+    seconds[0] += 1
+    assert not await there("a minute after")
 
 
 async def test_a_file_that_is_deleted_is_gone_with_its_bytes(files: Files, database: Database) -> None:
