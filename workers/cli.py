@@ -10,6 +10,7 @@ import typer
 
 from workers.cli_jobs import jobs
 from workers.cli_push import deliveries, endpoints
+from workers.cli_usage import usage
 from workers.commands.running import Json, Limit, effective_settings, run, run_quietly
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(endpoints, name="endpoints")
 app.add_typer(deliveries, name="deliveries")
 app.add_typer(jobs, name="jobs")
+app.add_typer(usage, name="usage")
 audit = typer.Typer(help="Count anew, and compare with what is written down.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 
@@ -261,6 +263,17 @@ def audit_unread(as_json: Json = False) -> None:
 
     effective = effective_settings()
     run_quietly(unread(effective, as_json=as_json))
+
+
+@audit.command("usage")
+def audit_usage(as_json: Json = False) -> None:
+    """Add up all calls anew and compare with their totals, free calls and the ledger; status 1 where one differs.
+
+    While the rater is behind ([b]fanfold lag[/]) one may differ for a moment: one that does is looked at again.
+    """
+    from workers.commands.usage import audit as audit_all
+
+    run_quietly(audit_all(effective_settings(), as_json=as_json))
 
 
 @app.command()

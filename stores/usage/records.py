@@ -84,7 +84,13 @@ class UsageRecords:
         return result.matched_count > 0
 
     async def _given(self, grant: str) -> Given:
-        records = self._records("local")
+        given = await self._given_as(grant, "local")
+        if given != await self._given_as(grant, "majority"):
+            raise StoreAway(f"{USAGE_RECORDS}: a free call was given just now, which may be taken back")
+        return given
+
+    async def _given_as(self, grant: str, concern: str) -> Given:
+        records = self._records(concern)
         of_grant = {"free.grant": grant, "free.no": {"$exists": True}}
         summed = [{"$match": of_grant}, {"$group": {"_id": None, "n": {"$sum": 1}, "highest": {"$max": "$free.no"}}}]
         with translated():

@@ -158,8 +158,9 @@ class Settler:
         ]
         if not candidates:
             return rated
-        there = await self._store.stored(candidates)
+        # In this order: of a record that somebody stores in between, the second tells.
         await self._free.know(rated[seq_no].grant for seq_no in candidates)
+        there = await self._store.stored(candidates)
         for known in there.values():
             self._saw(known)
         for seq_no in candidates:

@@ -63,7 +63,10 @@ class UsageStore(Protocol):
         ...
 
     async def given(self, grants: Sequence[str]) -> dict[str, Given]:
-        """Which free calls of each of these grants were given; nothing acknowledged is missing."""
+        """Which free calls of each of these grants were given: nothing acknowledged is missing, nothing will be undone.
+
+        Raises StoreAway where that cannot be said yet.
+        """
         ...
 
     async def revise(self, revision: Revision) -> bool:
