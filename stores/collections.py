@@ -17,6 +17,7 @@ from handlers.outcome import SEEN
 from handlers.payments import PAYMENTS
 from handlers.usage import totals
 from handlers.usage.records import USAGE_RECORDS
+from stores.im.extensions import EXTENSIONS
 from stores.im.labels import ATTR_NAMES, LABELS
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
@@ -190,6 +191,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("app", 1), ("requester", 1))),
         Index((("asked_at", 1),), expires_after=REMEMBERED),
     ),
+    EXTENSIONS: (),
     ATTR_NAMES: (),
     LABELS: (Index((("tokens", 1), ("slot", 1))),),
     presence.PRESENCE: (),

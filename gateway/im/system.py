@@ -15,6 +15,7 @@ from gateway.im.callbacks_out_commands import Unread, calling_back
 from gateway.im.conversations import conversation_commands
 from gateway.im.conversations_list import conversation_list_commands
 from gateway.im.envelope import HTTP_STATUS, ImEnvelope
+from gateway.im.extensions import extension_commands
 from gateway.im.figures import figures_commands
 from gateway.im.frame import PREFIX, Command, Frame
 from gateway.im.history_files import history_file_commands
@@ -48,6 +49,7 @@ def im_commands(settings: ImSettings, database: Database, files: FilesSettings |
         *history_commands(database, timedelta(days=settings.roaming_days)),
         *conversation_commands(database),
         *conversation_list_commands(database),
+        *extension_commands(database),
         *label_commands(database),
         *push_commands(database),
         *figures_commands(database, settings),

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import im_calls
+import im_extensions_calls
 import im_figures_calls
 import im_labels_calls
 import im_messages_calls
@@ -26,6 +27,7 @@ BUILDERS: dict[str, im_calls.Builder] = {
     **im_relations_calls.CALLS,
     **im_messages_calls.CALLS,
     **im_figures_calls.CALLS,
+    **im_extensions_calls.CALLS,
     **im_labels_calls.CALLS,
 }
 
