@@ -37,15 +37,19 @@ class SimRecords:
         return (await self._found([seq_no], self._store.present)).get(seq_no)
 
     async def given(self, grants: Sequence[str]) -> dict[str, Given]:
+        present = await self._given(grants, self._store.present)
+        if present != await self._given(grants, self._store.lasting):
+            raise StoreAway("simulated: given just now")
+        return present
+
+    async def _given(self, grants: Sequence[str], look: Look) -> dict[str, Given]:
         found: dict[str, Given] = {}
 
         async def read(_bulk: Bulk) -> bool:
+            seen = [look(USAGE_RECORDS, seq_no) for seq_no in self._store.documents(USAGE_RECORDS)]
+            free = [record["free"] for record in seen if record is not None and "free" in record]
             for grant in grants:
-                numbers = {
-                    free["no"]
-                    for record in self._records()
-                    if (free := record.get("free", {"grant": ""}))["grant"] == grant
-                }
+                numbers = {call["no"] for call in free if call["grant"] == grant}
                 highest = max(numbers, default=0)
                 found[grant] = Given(highest, [number for number in range(1, highest) if number not in numbers])
             return True
