@@ -476,6 +476,15 @@ class ClockSettings(Part):
         return self
 
 
+class SentinelSettings(Part):
+    tick_seconds: float = Field(default=1.0, gt=0)
+    """How often changed rules are taken notice of, and episodes closed by the time alone."""
+    grace_seconds: int = Field(default=30, ge=0)
+    """How far behind the clock episodes are closed: more than failures take to arrive, or one is told in two."""
+    late_seconds: int = Field(default=3_600, ge=0)
+    """How late a failure may be heard of and still count; so much longer than its period it is kept."""
+
+
 class JobsSettings(Part):
     at_once: int = Field(default=4, ge=1)
     """Steps of jobs that one process does at once."""
@@ -556,6 +565,7 @@ class Settings(BaseSettings):
     dispatcher: DispatcherSettings = DispatcherSettings()
     folder: FolderSettings = FolderSettings()
     clock: ClockSettings = ClockSettings()
+    sentinel: SentinelSettings = SentinelSettings()
     jobs: JobsSettings = JobsSettings()
     files: FilesSettings = FilesSettings()
     log: LogSettings = LogSettings()

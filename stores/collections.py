@@ -21,6 +21,7 @@ from stores.im.extensions import EXTENSIONS
 from stores.im.labels import ATTR_NAMES, LABELS
 from stores.mongo import Database, translated
 from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
+from stores.mt.alert_episodes import ALERT_EPISODES
 from stores.mt.api_cache import API_CACHE
 from stores.mt.api_docs import API_DOCS, FAVOURITES
 from stores.mt.assignments import ASSIGNMENTS
@@ -168,6 +169,12 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     ),
     ALERT_CONTACTS: (Index((("merchant_id", 1), ("_id", 1))),),
     ALERT_RULES: (Index((("merchant_id", 1), ("item", 1)), unique=True),),
+    ALERT_EPISODES: (
+        Index((("key", 1), ("number", 1))),
+        # What the sentinel looks after: few, of all that are kept.
+        Index((("pending", 1),), only_where={"pending": True}),
+        Index((("closed_at", 1),), expires_after=timedelta(days=365)),
+    ),
     # Gone when they end.
     SESSIONS: (Index((("expires_at", 1),), expires_after=timedelta()),),
     letters.COLLECTION: (Index((("state", 1), ("at", -1))),),

@@ -97,6 +97,10 @@ def _entry(name: str) -> Worker:
             from workers.dispatcher import run_dispatcher
 
             return run_dispatcher
+        case "sentinel":
+            from workers.sentinel import run_sentinel
+
+            return run_sentinel
         case "rater":
             from workers.rater import run_rater
 

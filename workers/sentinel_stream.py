@@ -1,0 +1,277 @@
+"""The sentinel's stream: failures from Kafka by Faust, their windows in a table with a changelog.
+
+The order is the guarantee: a failure is put into its window, what follows is kept and told, and only
+when Kafka has the window's change as well is the failure acknowledged. So a crash reads again what may
+not be in the windows, and what is there already is known by its number.
+
+Faust's own way is to commit whether or not the changelog was written, and to go on; a lost change would
+be a failure that was never counted. Here it ends the stream, and the next one begins where this was sure.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import faust
+import structlog
+from faust.tables.manager import TableManager
+from faust.transport.consumer import Consumer
+from faust.types import TP, EventT, FutureMessage, StreamT
+from yarl import URL
+
+from config.settings import Settings
+from config.topics import Topic, topic_of
+from handlers.alerts import BUCKET_MS
+from handlers.letters import letter_for
+from handlers.outcome import SEEN, Fact, Outcome, Route
+from handlers.plan import Decided, Planner, Poisoned
+from handlers.poison import PoisonGauge
+from schemas.errors import BrokerAway, Halted
+from schemas.events import Event, Record
+from schemas.mt.alerts import MAX_PERIOD_SECONDS
+from schemas.times import unix_milliseconds
+from schemas.usage import UsageFailed
+from streams.cluster import Cluster
+from streams.publisher import partition_for
+from workers import reader_metrics
+from workers.fold_batch import Publishes
+from workers.retry import Patience
+from workers.sentinel_watch import Watch
+
+log = structlog.get_logger()
+
+GROUP = "sentinel"
+TOPIC: Topic = topic_of("usage.failed")
+BUCKET_SECONDS = BUCKET_MS / 1_000
+NEVER = -(2**62)
+"""Earlier than any call."""
+
+
+class Windows(faust.Table):  # type: ignore[type-arg]
+    """A table that says what of its changelog is on its way."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sent: list[FutureMessage] = []
+
+    def send_changelog(self, *args: Any, **kwargs: Any) -> FutureMessage:
+        sent = super().send_changelog(*args, **kwargs)
+        self.sent.append(sent)
+        return sent
+
+
+class FailureStream:
+    """One life of Faust's application: from joining the group until it is stopped, or something breaks."""
+
+    def __init__(
+        self, settings: Settings, watch: Watch, publisher: Publishes, cluster: Cluster, patience: Patience
+    ) -> None:
+        self._settings = settings.sentinel
+        self._watch = watch
+        self._publisher = publisher
+        self._cluster = cluster
+        self._patience = patience
+        self._topic = settings.kafka.prefix + TOPIC.name
+        self._gauge = PoisonGauge(
+            run=settings.folder.poison_run, window=settings.folder.poison_window, share=settings.folder.poison_share
+        )
+        self._generation: int | None = None
+        self._done: dict[int, int] = {}
+        """Partition to the offset behind the last failure dealt with, and to the time of the newest one."""
+        self._newest: dict[int, int] = {}
+        self.app = _app(settings)
+        expires = MAX_PERIOD_SECONDS + settings.sentinel.late_seconds
+        windows = self.app.Table("windows", partitions=TOPIC.partitions).tumbling(BUCKET_SECONDS, expires=expires)
+        self._windows = cast("Windows", windows.table)
+        topic = self.app.topic(self._topic, key_serializer="raw", value_serializer="raw", allow_empty=True)
+        self.app.agent(topic, name="failures", concurrency=1)(self._read)
+
+    async def run(self, stop: asyncio.Event, ready: asyncio.Event) -> None:
+        """Until `stop`; `ready` is set while failures are read. Raises what ended the stream."""
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await self.app.start()
+            while not (stop.is_set() or self.app.should_stop):
+                if self._restored():
+                    ready.set()
+                    await self._patience.while_transient(self._watch.tick, self._reached_by_key)
+                    self._watch.forget_old()
+                    self._report_lag()
+                else:
+                    ready.clear()
+                await asyncio.wait((stopping,), timeout=self._settings.tick_seconds)
+        finally:
+            ready.clear()
+            stopping.cancel()
+            await self.app.stop()
+        if self.app.crash_reason is not None:
+            raise self.app.crash_reason
+
+    async def _read(self, stream: StreamT[bytes]) -> None:
+        async for event in stream.noack().events():  # type: ignore[attr-defined] # not in its interface
+            try:
+                await self._take(event)
+            except Exception as error:
+                await self.app.crash(error)
+                raise
+
+    async def _take(self, event: EventT[bytes]) -> None:
+        """One failure, from its record to its acknowledgement."""
+        self._restored()
+        record = to_record(event)
+        step = PLANNER.decide(record)
+        if isinstance(step, Poisoned):
+            await self._set_aside(step)
+        else:
+            self._gauge.observe(poisoned=False)
+            await self._count(step.event, failed_in(step), record.partition)
+        self._done[record.partition] = record.offset + 1
+        self._acknowledge(event)
+
+    async def _count(self, event: Event, failed: UsageFailed, partition: int) -> None:
+        key = event.subject
+        if not self._watch.knows(failed):
+            # Its alert may just have been set.
+            await self._patience.while_transient(self._watch.refresh)
+        kept = self._watch.take(key, failed, event.time)
+        if kept.changed is not None:
+            self._windows[_window(key, kept.changed)] = self._watch.bucket(key, kept.changed)
+        for start in kept.gone:
+            if (window := _window(key, start)) in self._windows:
+                del self._windows[window]
+        self._newest[partition] = max(self._newest.get(partition, NEVER), unix_milliseconds(event.time))
+        await self._patience.while_transient(self._watch.settle, key, failed, self._reached(partition))
+
+    async def _set_aside(self, poisoned: Poisoned) -> None:
+        record = poisoned.record
+        tp = TP(record.topic, record.partition)
+        logs = await self._patience.while_transient(self._cluster.log_ids, [tp])
+        if tp not in logs:
+            raise BrokerAway(f"{record.topic} is not there any more")
+        await self._patience.while_transient(self._publisher.publish, [letter_for(poisoned, logs[tp])])
+        if self._gauge.observe(poisoned=True):
+            raise Halted(f"{record.topic}-{record.partition} at {record.offset}: {poisoned.reason}: too much poison")
+
+    def _acknowledge(self, event: EventT[bytes]) -> None:
+        """As soon as Kafka has what this failure has changed in the windows."""
+        sent, self._windows.sent = self._windows.sent, []
+        if not sent:
+            event.ack()
+            return
+
+        def acknowledge(written: "asyncio.Future[Any]") -> None:
+            if written.cancelled():
+                return
+            if (error := written.exception()) is None:
+                event.ack()
+            else:
+                lost = BrokerAway(f"the windows' changelog was not written: {error!r}")
+                self._crashing = asyncio.ensure_future(self.app.crash(lost))
+
+        asyncio.gather(*sent).add_done_callback(acknowledge)
+
+    # ---- where it stands --------------------------------------------------------------------------------------------
+
+    def _restored(self) -> bool:
+        """Whether the windows are whole. After a rebalance they are built from the table, once it is whole again."""
+        if not cast("TableManager", self.app.tables).recovery.completed.is_set():
+            return False
+        if self._generation != self.app.consumer_generation_id:
+            self._generation = self.app.consumer_generation_id
+            mine = self._partitions()
+            self._done = {}
+            self._newest = {}
+            self._watch.restore(
+                (key, round(start * 1_000), bucket)
+                for (key, (start, _)), bucket in self._windows.data.items()
+                if partition_for(key.encode(), TOPIC.partitions) in mine
+            )
+            log.info("windows_restored", partitions=sorted(mine), windows=len(self._windows.data))
+        return True
+
+    def _partitions(self) -> set[int]:
+        return {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self._topic}
+
+    def _lag(self, partition: int) -> int | None:
+        """Failures still to be read; None before that is known."""
+        tp = TP(self._topic, partition)
+        end = self.app.consumer.highwater(tp)
+        done = self._done.get(partition, cast("Consumer", self.app.consumer)._committed_offset[tp] or 0)
+        return None if end is None else max(0, end - done)
+
+    def _reached(self, partition: int) -> int:
+        """Up to when the failures of a partition are known: what was read, or the present where all was."""
+        if self._lag(partition) == 0:
+            known = unix_milliseconds(datetime.now(UTC))
+        else:
+            known = self._newest.get(partition, NEVER)
+        return known - self._settings.grace_seconds * 1_000
+
+    def _reached_by_key(self, key: str) -> int | None:
+        partition = partition_for(key.encode(), TOPIC.partitions)
+        return self._reached(partition) if partition in self._partitions() else None
+
+    def _report_lag(self) -> None:
+        for partition in self._partitions():
+            reader_metrics.LAG.labels(TOPIC.name, str(partition)).set(self._lag(partition) or 0)
+
+
+def _app(settings: Settings) -> faust.App:
+    kafka = settings.kafka
+    session = kafka.session_timeout_seconds
+    return faust.App(
+        kafka.prefix + GROUP,
+        broker=[URL(f"kafka://{address.strip()}") for address in kafka.bootstrap.split(",")],
+        Table=Windows,
+        store="memory://",
+        topic_replication_factor=kafka.replication,
+        topic_partitions=TOPIC.partitions,
+        topic_disable_leader=True,
+        topic_allow_declare=True,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=kafka.instance_id,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=max(0.1, session / 6),
+        # The embedded broker lets a first join wait for as long.
+        broker_rebalance_timeout=session,
+        broker_commit_interval=1.0,
+        producer_acks=-1,
+        web_enabled=False,
+    )
+
+
+def _window(key: str, start_ms: int) -> tuple[str, tuple[float, float]]:
+    """As Faust names a window of a key in its table."""
+    start = start_ms / 1_000
+    return key, (start, start + BUCKET_SECONDS - 0.1)
+
+
+def to_record(event: EventT[bytes]) -> Record:
+    """Our own record from Faust's: its type stops here."""
+    message = event.message
+    return Record(
+        message.topic,
+        message.partition,
+        message.offset,
+        int(message.timestamp * 1_000),
+        message.key,
+        message.value,
+        tuple(_headers(event)),
+    )
+
+
+def _headers(event: EventT[bytes]) -> Iterator[tuple[str, bytes | None]]:
+    yield from (event.headers or {}).items()
+
+
+def _hand_on(_: Event, failed: UsageFailed) -> Outcome:
+    return Outcome(Fact(SEEN, {"failed": failed}))
+
+
+PLANNER = Planner({"usage.failed": Route(UsageFailed, _hand_on)})
+
+
+def failed_in(decided: Decided) -> UsageFailed:
+    failed: UsageFailed = decided.outcome.fact.body["failed"]
+    return failed
