@@ -30,6 +30,7 @@ from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
 from stores.mt.grants import GRANTS
 from stores.mt.invoices import INVOICES
 from stores.mt.numbers import NUMBERS
+from stores.mt.price_book import ACCOUNTS as MT_ACCOUNTS
 from stores.mt.products import PRODUCTS
 from stores.mt.revisions import REVISIONS
 from stores.mt.schedule import ADJUSTMENTS, TASKS
@@ -135,6 +136,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.KEYWORDS: (),
     directory.AFFILIATIONS: (),
     MT_CUSTOMERS: (Index((("salesman_id", 1),), sparse=True),),
+    MT_ACCOUNTS: (Index((("merchant_id", 1), ("_id", 1))), Index((("updated_at", 1),))),
     NUMBERS: (),
     # Gone when they expire.
     API_CACHE: (

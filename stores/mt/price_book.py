@@ -13,6 +13,7 @@ import msgspec
 
 from handlers.usage import prices as book
 from handlers.usage.prices import PriceBook, price_book
+from handlers.usage.totals import WALLETS
 from stores.mongo import Database, Document, translated
 from stores.mt.grants import GRANTS, to_grant
 from stores.mt.pages import find_by
@@ -20,8 +21,9 @@ from stores.mt.products import PRODUCTS
 from stores.mt.revisions import current
 from stores.mt.sources import UPSTREAMS, Upstream
 
+__all__ = ["ACCOUNTS", "WALLETS", "PriceBooks", "costs_of", "read_book", "wallets_of"]
+
 ACCOUNTS = "mt_accounts"
-WALLETS = "wallets"
 
 OVERLAP = timedelta(minutes=10)
 """How much slower, or behind, a writer may be than who reads."""
@@ -55,16 +57,16 @@ class PriceBooks:
         wallets = await _find(self._database, WALLETS, since)
         upstreams = await _find(self._database, UPSTREAMS, since)
         # Wallets of a customer, and upstreams of a source and product, are read together: one pays, one costs.
-        merchants = {wallet["merchant_id"] for wallet in wallets}
+        merchants = {wallet["merchant_id"] for wallet in wallets if wallet.get("merchant_id") is not None}
         items = {upstream["item"] for upstream in upstreams}
-        together = price_book(wallets=_wallets(await find_by(self._database, WALLETS, "merchant_id", merchants)))
+        together = price_book(wallets=wallets_of(await find_by(self._database, WALLETS, "merchant_id", merchants)))
         return known.changed(
             revision,
-            accounts=_accounts(await _find(self._database, ACCOUNTS, since)),
-            grants=_grants(await _find(self._database, GRANTS, since)),
-            products=_products(await _find(self._database, PRODUCTS, since)),
+            accounts=accounts_of(await _find(self._database, ACCOUNTS, since)),
+            grants=grants_of(await _find(self._database, GRANTS, since)),
+            products=products_of(await _find(self._database, PRODUCTS, since)),
             wallets={merchant: together.wallets.get(merchant, ()) for merchant in merchants},
-            costs=_costs(await find_by(self._database, UPSTREAMS, "item", items)),
+            costs=costs_of(await find_by(self._database, UPSTREAMS, "item", items)),
         )
 
 
@@ -72,11 +74,11 @@ async def read_book(database: Database, revision: int) -> PriceBook:
     """The whole book. `revision` is to be read before it. Raises StoreAway."""
     return price_book(
         revision,
-        accounts=_accounts(await _find(database, ACCOUNTS, {})),
-        grants=_grants(await _find(database, GRANTS, {})),
-        products=_products(await _find(database, PRODUCTS, {})),
-        wallets=_wallets(await _find(database, WALLETS, {})),
-        costs=_costs(await _find(database, UPSTREAMS, {})),
+        accounts=accounts_of(await _find(database, ACCOUNTS, {})),
+        grants=grants_of(await _find(database, GRANTS, {})),
+        products=products_of(await _find(database, PRODUCTS, {})),
+        wallets=wallets_of(await _find(database, WALLETS, {})),
+        costs=costs_of(await _find(database, UPSTREAMS, {})),
     )
 
 
@@ -85,7 +87,7 @@ async def _find(database: Database, collection: str, match: Mapping[str, Any]) -
         return await database[collection].find(dict(match)).to_list()
 
 
-def _accounts(documents: Iterable[Document]) -> list[book.Account]:
+def accounts_of(documents: Iterable[Document]) -> list[book.Account]:
     return [
         book.Account(
             dept_id=document["_id"],
@@ -97,7 +99,7 @@ def _accounts(documents: Iterable[Document]) -> list[book.Account]:
     ]
 
 
-def _grants(documents: Iterable[Document]) -> list[book.Grant]:
+def grants_of(documents: Iterable[Document]) -> list[book.Grant]:
     return [
         book.Grant(
             dept_id=grant.dept_id,
@@ -110,13 +112,13 @@ def _grants(documents: Iterable[Document]) -> list[book.Grant]:
     ]
 
 
-def _products(documents: Iterable[Document]) -> list[book.Product]:
+def products_of(documents: Iterable[Document]) -> list[book.Product]:
     return [
         book.Product(code=document["_id"], cache_charged=document.get("cache_charged", True)) for document in documents
     ]
 
 
-def _wallets(documents: Iterable[Document]) -> list[book.Wallet]:
+def wallets_of(documents: Iterable[Document]) -> list[book.Wallet]:
     return [
         book.Wallet(
             wallet_id=document["wallet_id"],
@@ -125,11 +127,12 @@ def _wallets(documents: Iterable[Document]) -> list[book.Wallet]:
             app_codes=tuple(document.get("app_codes", ())),
         )
         for document in documents
-        if document.get("deleted_at") is None
+        # Money may have come for a wallet that nobody opened: it is nobody's.
+        if document.get("deleted_at") is None and document.get("merchant_id") is not None
     ]
 
 
-def _costs(documents: Iterable[Document]) -> list[book.SourceCosts]:
+def costs_of(documents: Iterable[Document]) -> list[book.SourceCosts]:
     """By source and product: of several the first by priority says what a call costs, a deleted one last."""
     upstreams = sorted(
         (msgspec.convert(document, Upstream) for document in documents),
