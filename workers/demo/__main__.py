@@ -33,7 +33,7 @@ from workers.demo.seeing import (
     settled,
     wait_for_bans_lifted,
 )
-from workers.demo.sending import Phase, Sender
+from workers.demo.sending import Phase, Sender, prepare
 from workers.demo.traffic import Author, Poison, Request
 from workers.embedded.errors import CannotStart
 
@@ -103,6 +103,7 @@ class Demo:
         author = Author(seed, datetime.now(UTC), ACCOUNTS)
         traffic = author.traffic(calls)
         await self._receiver.register(self._http, author.readers)
+        await prepare(self._http)
         half = len(traffic.requests) // 2
         phases = [
             Phase("At a steady pace", traffic.requests[:half], PACE),

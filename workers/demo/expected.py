@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from workers.demo.messages import APP, Heard
 from workers.demo.traffic import BAN, CHINA, EVENTS, LOGIN, NOTICE, OK, Poison, Request
 
 BANNED = 2
+IM = "/v4/"
 
 
 class World(msgspec.Struct):
@@ -32,6 +34,9 @@ class World(msgspec.Struct):
     duplicates_dropped: int = 0
     refused: dict[str, int] = {}
     """By reason."""
+    messages: int = 0
+    unread_messages: dict[str, int] = {}
+    """By user of the IM app."""
 
 
 class Model:
@@ -47,6 +52,7 @@ class Model:
         self._pushes: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
         self._world = World()
+        self._heard = Heard()
 
     def take(self, request: Request) -> None:
         if request.outcome != OK:
@@ -55,6 +61,11 @@ class Model:
             sent = json.loads(request.body)
             for event in sent if isinstance(sent, list) else [sent]:
                 self._take_event(event)
+        elif request.path.startswith(IM):
+            if request.again:
+                self._world.duplicates_dropped += 1
+            else:
+                self._take_message(json.loads(request.body))
         elif request.again:
             self._world.answered_from_memory += 1
         else:
@@ -85,6 +96,12 @@ class Model:
             self._world.webhooks += 1
             self._unread[f"user/{reader}"] += 1
 
+    def _take_message(self, body: dict[str, Any]) -> None:
+        self._heard.take(body)
+        if "SyncFromOldSystem" not in body:  # nobody is online: who is sent a message is told of it
+            self._pushes["user"] += 1
+            self._unread[f"user/{APP}:{body['To_Account']}"] += 1
+
     def _take_event(self, event: dict[str, Any]) -> None:
         if event["id"] in self._events:
             self._world.duplicates_dropped += 1
@@ -111,6 +128,8 @@ class Model:
             customers=len(self._customers),
             dead_letters=dict(Counter(record.reason for record in poison)),
             refused=dict(self._refused),
+            messages=self._heard.messages,
+            unread_messages=dict(self._heard.unread),
         )
 
     def _online(self, user: str) -> bool:

@@ -56,6 +56,15 @@ def compare(
             Line("webhooks that readers received", expected.webhooks, found.webhooks),
             Line("webhooks that came twice, or forged", 0, surplus),
         ],
+        "Instant messages": [
+            Line("messages", expected.messages, found.messages),
+            Line("unread, of all users", sum(expected.unread_messages.values()), sum(found.unread_messages.values())),
+            Line(
+                "users with another count than they must have",
+                0,
+                _differing(expected.unread_messages, found.unread_messages),
+            ),
+        ],
         "Sent more than once": [
             Line("calls answered as before", expected.answered_from_memory, found.answered_from_memory),
             Line("events dropped as duplicates", expected.duplicates_dropped, found.duplicates_dropped),

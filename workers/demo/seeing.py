@@ -7,15 +7,18 @@ from datetime import datetime
 
 import aiohttp
 import msgspec
+import orjson
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.topics import TOPICS
+from handlers.im.conversations import MESSAGES
 from schemas.delivery import OPEN
 from stores.collections import DELIVERIES
 from stores.mongo import Database
 from streams.cluster import Cluster
 from workers.demo.expected import BANNED, World
+from workers.demo.messages import TALKERS, UNREAD, path_of
 from workers.demo.receiver import Receiver
 from workers.demo.sending import ask
 from workers.demo.traffic import OK, OPERATORS_TOKEN
@@ -69,7 +72,20 @@ async def see(
         answered_from_memory=total(metrics, "fanfold_gateway_repeats"),
         duplicates_dropped=total(metrics, "fanfold_folder_duplicates_dropped"),
         refused={reason: count for reason, count in outcomes.items() if reason != OK},
+        messages=await database[MESSAGES].count_documents({}),
+        unread_messages=await _unread_messages(http),
     )
+
+
+async def _unread_messages(http: aiohttp.ClientSession) -> dict[str, int]:
+    """By user, where there are any: what the IM API itself says."""
+    unread = {}
+    for user in TALKERS:
+        body = orjson.dumps({"To_Account": user})
+        async with http.post(path_of(UNREAD), data=body, raise_for_status=True) as answer:
+            if count := (await answer.json())["AllC2CUnreadMsgNum"]:
+                unread[user] = count
+    return unread
 
 
 async def _accounts(database: Database, now: datetime) -> dict[str, tuple[bool, bool]]:

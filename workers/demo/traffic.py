@@ -10,6 +10,8 @@ import msgspec
 import orjson
 
 from gateway.chat_auth import signature_of
+from workers.demo import messages
+from workers.demo.messages import Talk
 
 SECRET_ID, SECRET = "demo", "demo-secret"
 CHAT_TOKEN, EVENTS_TOKEN, OPERATORS_TOKEN, PUSH_TOKEN = "chat-token", "events-token", "operators-token", "push-token"
@@ -37,6 +39,8 @@ class Request(msgspec.Struct, frozen=True):
     method: str = "POST"
     again: bool = False
     """The same request was sent before."""
+    repeatable: bool = True
+    """Whether sending it once more is recognised, and counts once."""
 
 
 class Poison(msgspec.Struct, frozen=True):
@@ -63,6 +67,7 @@ class Author:
         self._accounts = [f"user-{number:04}" for number in range(accounts)]
         self.readers = [f"reader-{number}" for number in range(max(3, accounts // 50))]
         self._written = 0
+        self._talk = Talk(self._random, now)
 
     def traffic(self, calls: int) -> Traffic:
         """So many requests, about: each kind in its share, the bad and the repeated among the good."""
@@ -72,12 +77,12 @@ class Author:
         return Traffic(requests, self._poison(max(6, calls // 250)))
 
     def _some(self) -> Iterator[Request]:
-        kinds = (self._login, self._ban, self._notice, self._profiles, self._customer, self._mistake)
-        [write] = self._random.choices(kinds, weights=(62, 12, 5, 6, 6, 9))
+        kinds = (self._login, self._ban, self._notice, self._profiles, self._customer, self._message, self._mistake)
+        [write] = self._random.choices(kinds, weights=(50, 10, 5, 6, 6, 14, 9))
         request = write()
         yield request
         # Callers that time out send once more.
-        if request.outcome == OK and self._random.random() < 0.06:
+        if request.outcome == OK and request.repeatable and self._random.random() < 0.06:
             yield msgspec.structs.replace(request, again=True)
 
     def _signed(self, path: str, body: dict[str, Any], **fields: Any) -> Request:
@@ -186,6 +191,12 @@ class Author:
             "time": self._now.isoformat(timespec="milliseconds"),
             "data": data,
         }
+
+    def _message(self) -> Request:
+        """A message that is sent again counts again: the API tells repeats within one second only. An imported one is
+        known by what it is."""
+        call, body = self._talk.message()
+        return Request(messages.path_of(call), body, repeatable=call == messages.IMPORT)
 
     def _mistake(self) -> Request:
         body = self._login_body()
