@@ -14,6 +14,8 @@ from schemas.im.bodies import Fields, Request
 
 MAX_VALUE_BYTES = 500
 MAX_UINT32 = 2**32 - 1
+MAX_INTEGER = 2**63 - 1
+"""Of a field of the app's own: what the store can keep."""
 CUSTOM = "Tag_Profile_Custom_"
 NICK, IMAGE = "Tag_Profile_IM_Nick", "Tag_Profile_IM_Image"
 
@@ -67,7 +69,9 @@ def trouble_of(tag: str, value: Any, custom_tags: frozenset[str]) -> int:
             if not isinstance(value, int):
                 return WRONG_TYPE
             return 0 if 0 <= value <= MAX_UINT32 else BAD_VALUE
-    return WRONG_TYPE if isinstance(value, int) and value < 0 else 0
+    if isinstance(value, int) and not 0 <= value <= MAX_INTEGER:
+        return WRONG_TYPE if value < 0 else BAD_VALUE
+    return 0
 
 
 def is_tag(tag: str, custom_tags: frozenset[str]) -> bool:

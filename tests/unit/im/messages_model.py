@@ -131,6 +131,7 @@ _one = st.one_of(
                 "counted": st.sampled_from([True, True, False]),
                 "listed": st.sampled_from([True, True, False]),
                 "in_senders_history": st.booleans(),
+                "roams": st.sampled_from([True, True, True, False]),
                 "imported": st.booleans(),
             }
         ),
@@ -278,14 +279,18 @@ class Model:
         receivers = side_of(APP, sent.receiver, sent.sender)
         return {receivers, side_of(APP, sent.sender, sent.receiver)} if sent.in_senders_history else {receivers}
 
-    def timeline(self, side: str) -> list[Told]:
-        """In order; twins of both directions by direction."""
+    def came(self, side: str) -> list[Told]:
+        """What is not cleared."""
         cleared = self.cleared.get(side, [])
-        seen = [
+        return [
             message
             for message in self.messages.values()
             if side in self.sides_of(message) and all(message.at > at for at in cleared)
         ]
+
+    def timeline(self, side: str) -> list[Told]:
+        """In order; twins of both directions by direction."""
+        seen = [message for message in self.came(side) if message.sent.roams]
         return sorted(seen, key=lambda told: (told.sent.time, told.sent.seq, told.sent.random, told.sent.sender))
 
     def unread(self, side: str) -> int:
@@ -295,7 +300,7 @@ class Model:
             and message.sent.sender != message.sent.receiver
             and side == side_of(APP, message.sent.receiver, message.sent.sender)
             and all(message.at > at for at in self.read.get(side, []))
-            for message in self.timeline(side)
+            for message in self.came(side)
         )
 
     def last(self, side: str) -> dict[str, Any] | None:

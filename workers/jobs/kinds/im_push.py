@@ -84,7 +84,8 @@ async def _messages(push: Push, users: Sequence[str], at: datetime, tools: Tools
 
 def next_width(width: int, found: int, wanted: int) -> int:
     """So many slots that about as many are found as are wanted; growing by steps, for a part may be empty by chance."""
-    return max(1, min(width * GROWTH, width * wanted // max(1, found)))
+    most = width * GROWTH
+    return min(most, max(1, width * wanted // found)) if found else most
 
 
 def _next(place: Place) -> Step:
