@@ -17,6 +17,14 @@ from config.settings import Settings
 from schemas.push import Language, Urgency
 
 
+class Attached(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that goes with a message."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be said. Ready to send: nothing in it has to be looked up or filled in."""
 
@@ -32,6 +40,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     """When the push was asked for."""
     mention: str | None = None
+    attachments: tuple[Attached, ...] = ()
+    """Only where the way says that it `attaches`."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,5 +99,7 @@ class Way(msgspec.Struct, frozen=True):
     """Whether endpoints have secrets of ours, made here and shown once (Standard Webhooks)."""
     takes_secret: bool = False
     """Whether endpoints may have a secret of the receiver's, which the owner brings."""
+    attaches: bool = False
+    """Whether files go with messages. Where not, messages go without them."""
     check_url: Callable[[str], None] | None = None
     """Raises ValueError for a URL that this channel cannot use."""

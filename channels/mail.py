@@ -42,6 +42,14 @@ def compose(message: Message, sender: MailAddress, recipient: MailAddress, now: 
     mail.add_alternative(as_html(title, body, message), subtype="html")
     # Last: until there are alternatives it would describe the text alone.
     mail["Content-Language"] = message.language
+    for file in message.attachments:
+        kind, _, subkind = file.content_type.partition(";")[0].strip().partition("/")
+        mail.add_attachment(
+            file.content,
+            maintype=kind or "application",
+            subtype=subkind or "octet-stream",
+            filename=one_line(file.name),
+        )
     return mail
 
 

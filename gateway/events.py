@@ -85,6 +85,7 @@ class Accepts(msgspec.Struct, frozen=True):
     payload: Typed
     key: str | None
     key_as_sent: str | None
+    own_fields: tuple[str, ...]
 
 
 class Intake:
@@ -92,7 +93,7 @@ class Intake:
 
     def __init__(self, catalogue: Mapping[str, EventType]) -> None:
         self._types = {
-            name: Accepts(Typed(kind.payload), kind.key, kind.key_as_sent)
+            name: Accepts(Typed(kind.payload), kind.key, kind.key_as_sent, kind.own_fields)
             for name, kind in catalogue.items()
             if not kind.internal
         }
@@ -166,6 +167,8 @@ class Intake:
             payload = accepts.payload.validate(data)
         except Refused as refused:
             raise Refused("bad_field", f"data: {refused}") from None
+        if taken := [name for name in accepts.own_fields if name in data]:
+            raise Refused("bad_field", f"data: {taken[0]} is Fanfold's own")
         trace = parse_traceparent(sent.traceparent) if sent.traceparent else None
         return Event(
             id=_present("id", sent.id),

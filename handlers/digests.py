@@ -33,4 +33,5 @@ def gather(members: Sequence[DeliveryPlanned]) -> DeliveryPlanned:
         fields={"deliveries": [{"id": each.id, "kind": each.kind, "fields": each.fields} for each in ordered]},
         urgency=max((each.urgency for each in members), key=("low", "normal", "high", "critical").index),
         requested_at=ordered[0].requested_at,
+        attachments=tuple(dict.fromkeys(file for each in ordered for file in each.attachments or ())) or None,
     )

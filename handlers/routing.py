@@ -70,6 +70,7 @@ class Routed(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, Any]
     requested_at: datetime
     ways: tuple[Way, ...]
+    attachments: tuple[str, ...] | None = None
 
 
 def language_of(push: PushRequested, known: Known) -> Language:
@@ -107,6 +108,7 @@ def route_push(
         fields=push.fields,
         requested_at=event.time,
         ways=tuple(ways.values()),
+        attachments=push.attachments,
     )
 
 
@@ -134,6 +136,7 @@ def emits_of(push: str, routed: Routed) -> tuple[Emit, ...]:
                     **msgspec.structs.asdict(way),
                     language=routed.language,
                     requested_at=routed.requested_at,
+                    attachments=routed.attachments,
                 ),
             )
             for way in routed.ways

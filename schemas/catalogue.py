@@ -13,6 +13,8 @@ class EventType(msgspec.Struct, frozen=True):
     """Field of the payload that the subject repeats; None where only the sender knows the subject."""
     internal: bool = False
     """Published by Fanfold alone: `POST /events` refuses it."""
+    own_fields: tuple[str, ...] = ()
+    """Fields of the payload that Fanfold alone fills in: `POST /events` refuses events that have them."""
 
     @property
     def key_as_sent(self) -> str | None:

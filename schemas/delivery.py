@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.catalogue import EventType
 from schemas.numbers import NO_NUL, Key, LongText, Text, check_free_form
-from schemas.push import Language, Recipient, Urgency
+from schemas.push import Attachments, Language, Recipient, Urgency
 from schemas.times import Instant, check_instants
 
 
@@ -60,6 +60,8 @@ class DeliveryPlanned(msgspec.Struct, frozen=True, kw_only=True):
     ordered_by: Name | None = None
     digest: Name | None = None
     """Deliveries of one digest leave as one message when its window ends (`not_before`)."""
+    attachments: Attachments | None = None
+    """Ids of files that go with it where the channel can carry them."""
 
     def __post_init__(self) -> None:
         check_instants(self)

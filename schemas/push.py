@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from schemas.catalogue import EventType
-from schemas.numbers import Key, LongText, Text, check_free_form
+from schemas.numbers import NO_NUL, Key, LongText, Text, check_free_form
 
 Urgency = Literal["low", "normal", "high", "critical"]
 Language = Literal["zh", "en"]
@@ -14,6 +14,11 @@ Recipient = Annotated[
     str, msgspec.Meta(min_length=3, max_length=272, pattern="^(user|contact|customer|email|endpoint)/[^\0]+$")
 ]
 """Who is to be reached: `user/ID`, `contact/ID`, `customer/ID`, `email/ADDRESS` or `endpoint/ID`."""
+
+MAX_ATTACHMENTS = 10
+FileId = Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=NO_NUL)]
+Attachments = Annotated[tuple[FileId, ...], msgspec.Meta(max_length=MAX_ATTACHMENTS)]
+"""Ids of files that are kept."""
 
 INBOX = "inbox"
 """The channel that every push takes, whatever else it takes."""
@@ -43,6 +48,9 @@ class PushRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Only by these, of those the recipient can be reached by; the inbox always."""
     except_endpoint: Key | None = None
     """Not by this endpoint: what is told about it must not be told by it."""
+    attachments: Attachments | None = None
+    """Files that go with it where the channel can carry them: by e-mail. Whoever names a file hands it out, so
+    this is not for callers."""
 
     def __post_init__(self) -> None:
         check_free_form(self.fields, "$.fields")
@@ -50,4 +58,12 @@ class PushRequested(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a push has a title, a body, or a kind that has a template")
 
 
-EVENT_TYPES = (EventType("push.requested", PushRequested, "Something is to reach somebody", key="recipient"),)
+EVENT_TYPES = (
+    EventType(
+        "push.requested",
+        PushRequested,
+        "Something is to reach somebody",
+        key="recipient",
+        own_fields=("attachments",),
+    ),
+)

@@ -12,6 +12,7 @@ from config.settings import Settings
 from gateway.background import end
 from stores.deliveries import Deliveries
 from stores.endpoints import Endpoints
+from stores.files import Files
 from stores.mongo import open_database
 from stores.vault import Vault
 from streams.cluster import Cluster
@@ -34,6 +35,7 @@ async def run_dispatcher(settings: Settings, stop: asyncio.Event, health: Health
         net = await stack.enter_async_context(open_net(settings.push))
         channels = await stack.enter_async_context(open_channels(settings, net))
         deliveries = Deliveries(database)
+        files = Files(database)
         endpoints = Endpoints(database, Vault(settings.push.secrets_keys))
 
         @asynccontextmanager
@@ -41,7 +43,9 @@ async def run_dispatcher(settings: Settings, stop: asyncio.Event, health: Health
             # All of it anew with each consumer: what the last one had in hand is read again, or is in the store.
             patience = patience_with(health, "deliveries", lambda waits: dispatching.waiting(waits))
             recorder, book = Recorder(deliveries, patience), Book(endpoints)
-            sending = Sending(ways(), channels, deliveries, recorder, book, publisher, settings.dispatcher, patience)
+            sending = Sending(
+                ways(), channels, deliveries, recorder, book, files, publisher, settings.dispatcher, patience
+            )
             async with asyncio.TaskGroup() as tasks:
                 recording = tasks.create_task(recorder.run(), name="record deliveries")
                 dispatching = Dispatching(

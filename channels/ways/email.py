@@ -53,4 +53,4 @@ def is_configured(settings: Settings) -> bool:
     return settings.smtp.host is not None
 
 
-WAY = Way("email", open_email, configured=is_configured, concurrency=1)
+WAY = Way("email", open_email, configured=is_configured, concurrency=1, attaches=True)

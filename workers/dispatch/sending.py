@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import structlog
 
-from channels.channel import Came, Channel, Message, Receipt, Target, Way
+from channels.channel import Attached, Came, Channel, Message, Receipt, Target, Way
 from config.settings import DispatcherSettings
 from handlers.digests import gather
 from handlers.letters import letter_for
@@ -25,6 +25,7 @@ from schemas.events import Event, Origin, Record
 from schemas.push import PushRequested
 from schemas.times import unix_milliseconds
 from stores.deliveries import Change, Deliveries, Stored, insertion, update
+from stores.files import FileGone, Files
 from stores.tg import unbound_event
 from workers.dispatch import metrics
 from workers.dispatch.book import Book
@@ -36,6 +37,8 @@ from workers.retry import Patience
 log = structlog.get_logger()
 
 SOURCE = "dispatcher"
+ATTACHED_BYTES = 20 * 1024 * 1024
+"""What mail servers take together, more or less; in base64 it is a third more."""
 DIGEST_MOST = 200
 """Deliveries in one digest message; what is more goes into another."""
 
@@ -65,6 +68,7 @@ class Sending:
         deliveries: Deliveries,
         recorder: Recorder,
         book: Book,
+        files: Files,
         publisher: Publishes,
         settings: DispatcherSettings,
         patience: Patience,
@@ -74,6 +78,7 @@ class Sending:
         self._deliveries = deliveries
         self._recorder = recorder
         self._book = book
+        self._files = files
         self._publisher = publisher
         self._settings = settings
         self._patience = patience
@@ -124,8 +129,14 @@ class Sending:
             if endpoint is None or not endpoint.enabled:
                 return Sent(Follows(State.DEAD, reason="endpoint_disabled"), others=others)
             target = Target(address=endpoint.url, secrets=endpoint.secrets, options=endpoint.options)
+        attached: tuple[Attached, ...] = ()
+        if way.attaches and planned.attachments:
+            try:
+                attached = await self._patience.while_transient(self._attached, planned.attachments)
+            except FileGone:
+                return Sent(Follows(State.DEAD, reason="no_file"), others=others)
         at, started = datetime.now(UTC), time.perf_counter()
-        receipt = await channel.send(to_message(planned), target)
+        receipt = await channel.send(to_message(planned, attached), target)
         seconds = time.perf_counter() - started
         metrics.ATTEMPTS.labels(planned.channel, receipt.came.value).inc()
         metrics.ATTEMPT_SECONDS.labels(planned.channel).observe(seconds)
@@ -146,6 +157,19 @@ class Sending:
             at=at, outcome=receipt.came.value, seconds=seconds, status=receipt.status, response=receipt.response
         )
         return Sent(follows, receipt, attempt, others)
+
+    async def _attached(self, ids: Sequence[str]) -> tuple[Attached, ...]:
+        """The files. Raises FileGone where one is not there (any more), or they are more than a mail can carry."""
+        attached: list[Attached] = []
+        left = ATTACHED_BYTES
+        for file_id in ids:
+            file = await self._files.find(file_id, datetime.now(UTC))
+            if file is None or file.size > left:
+                raise FileGone(file_id)
+            left -= file.size
+            content = b"".join([chunk async for chunk in self._files.read(file)])
+            attached.append(Attached(name=file.name, content_type=file.content_type, content=content))
+        return tuple(attached)
 
     async def _tell_target(
         self, planned: DeliveryPlanned, endpoint: Endpoint | None, receipt: Receipt, at: datetime
@@ -210,7 +234,7 @@ class Sending:
         await self._recorder.record(update(job.id, change))
 
 
-def to_message(planned: DeliveryPlanned) -> Message:
+def to_message(planned: DeliveryPlanned, attached: tuple[Attached, ...] = ()) -> Message:
     return Message(
         id=planned.id,
         kind=planned.kind,
@@ -222,6 +246,7 @@ def to_message(planned: DeliveryPlanned) -> Message:
         recipient=planned.recipient,
         at=planned.requested_at,
         mention=planned.mention,
+        attachments=attached,
     )
 
 
