@@ -11,10 +11,10 @@ from schemas.mt.common import Page, PageQuery, Zone, page_of
 from schemas.mt.grants import AdjustmentQuery, GrantQuery
 from stores.mongo import Database, Document
 from stores.mt.api_docs import items_with
+from stores.mt.depts import depts_signed
 from stores.mt.grants import GRANTS, Grant, find_grant, to_grant
 from stores.mt.pages import containing, find_page
-from stores.mt.price_book import ACCOUNTS
-from stores.mt.products import PRODUCTS
+from stores.mt.products import codes_with
 from stores.mt.schedule import ADJUSTMENTS
 
 NOTHING: Document = {"_id": {"$in": []}}
@@ -99,7 +99,7 @@ class GrantLists:
         if query.keyword:
             about["$or"] = [{"_id": containing(query.keyword)}, {"name": containing(query.keyword)}]
         if about:
-            found.append(set(await self._database[PRODUCTS].distinct("_id", about)))
+            found.append(await codes_with(self._database, about))
         return set.intersection(*found) if found else None
 
     async def _depts(self, query: GrantQuery) -> set[int] | None:
@@ -108,8 +108,7 @@ class GrantLists:
         if query.dept_id_list is not None:
             found.append(set(query.dept_id_list))
         if query.contract_state_list is not None:
-            signed = {"contract_state": {"$in": query.contract_state_list}}
-            found.append(set(await self._database[ACCOUNTS].distinct("_id", signed)))
+            found.append(await depts_signed(self._database, query.contract_state_list))
         return set.intersection(*found) if found else None
 
 

@@ -42,3 +42,9 @@ async def depts_within(database: Database, scope: Scope) -> list[Dept]:
     with translated():
         found = await database[ACCOUNTS].find(scope.match()).sort("_id", 1).to_list()
     return [msgspec.convert(document, Dept) for document in found]
+
+
+async def depts_signed(database: Database, contract_states: Collection[int]) -> set[int]:
+    """The accounts whose framework agreement is in one of these states."""
+    with translated():
+        return set(await database[ACCOUNTS].distinct("_id", {"contract_state": {"$in": sorted(contract_states)}}))

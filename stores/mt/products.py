@@ -108,6 +108,12 @@ async def require_products(database: Database, codes: Sequence[str]) -> dict[str
     return found
 
 
+async def codes_with(database: Database, match: Mapping[str, Any]) -> set[str]:
+    """The codes of products, deleted ones too. Raises StoreAway."""
+    with translated():
+        return set(await database[PRODUCTS].distinct("_id", dict(match)))
+
+
 async def bundles_with(database: Database, code: str) -> list[str]:
     """The bundles that a product is a default part of. Raises StoreAway."""
     with translated():

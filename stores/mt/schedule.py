@@ -179,6 +179,7 @@ async def plan_product_change(
 
 async def settle(database: Database, task: Task, at: datetime) -> None:
     """Make adjustments and grants say what the task says. Safe to repeat, and at once. Raises StoreAway."""
+    at = _not_before(at)
     for adjusted in task.adjusted:
         await _list_adjustment(database, task, adjusted)
         if task.state == TaskState.CANCELLED:
@@ -190,12 +191,17 @@ async def settle(database: Database, task: Task, at: datetime) -> None:
         await database[TASKS].update_one({"_id": task.id, "state": task.state}, {"$set": {"settled": True}})
 
 
+def _not_before(at: datetime) -> datetime:
+    """Now: a call may have come in long before the store took what it wrote."""
+    return max(at, datetime.now(at.tzinfo))
+
+
 async def _put_price(database: Database, task: Task, adjusted: Adjusted, at: datetime) -> None:
     def put(grant: Grant) -> Grant:
         if grant.deleted_at is not None:
             return grant
         # Late, if somebody else had to settle it; from the past it never holds.
-        price = Price(effect_time(task.plan_at, at), terms_of(adjusted.after), adjusted.id)
+        price = Price(effect_time(task.plan_at, _not_before(at)), terms_of(adjusted.after), adjusted.id)
         return grant.priced(with_price(grant.history, price))
 
     if await any_grant(database, adjusted.grant_id) is not None:
@@ -223,7 +229,8 @@ async def _list_adjustment(database: Database, task: Task, adjusted: Adjusted) -
 
 
 async def take_back_changes(database: Database, grant_id: int, changes: Collection[int], at: datetime) -> None:
-    """Take planned prices out of a grant; those that hold already stay, and are not listed as cancelled."""
+    """Take planned prices out of a grant; those that hold already stay, and are listed as changed."""
+    at = _not_before(at)
     grant = await any_grant(database, grant_id)
     if grant is not None:
         grant = await change_grant(
@@ -233,6 +240,8 @@ async def take_back_changes(database: Database, grant_id: int, changes: Collecti
         price = None if grant is None else change_in(grant.history, change)
         if price is None or price.taken_back:
             await _mark_adjustment(database, change, AdjustmentState.CANCELLED, {}, at)
+        else:
+            await _mark_adjustment(database, change, AdjustmentState.CHANGED, {"effect_time": price.since}, at)
 
 
 async def _mark_adjustment(
@@ -269,7 +278,7 @@ async def execute(database: Database, number: int, at: datetime) -> bool:
         end: dict[str, Any] = {"state": int(TaskState.PLANNED), "error": str(failure)}
     else:
         end = {"state": int(TaskState.DONE), "error": None, "finished_at": at}
-    ended_at = max(datetime.now(at.tzinfo), at)
+    ended_at = _not_before(at)
     cost_ms = (ended_at - at) // timedelta(milliseconds=1)
     with translated():
         await database[TASKS].update_one(
