@@ -17,11 +17,13 @@ from schemas import (
     directory,
     inbox,
     letter,
+    merchant,
     payment,
     push,
     report_templates,
     tg,
     usage,
+    wallet,
 )
 from schemas.catalogue import EventType
 from schemas.im import accounts as im_accounts
@@ -62,6 +64,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic("usage", "dept id of the account that called", usage.EVENT_TYPES, group="rater"),
     Topic("failures", "dept id and product", usage.FAILURE_EVENT_TYPES, group="sentinel"),
     Topic("alerts", "dept id and product", alert.EVENT_TYPES),
+    Topic("merchants", "merchant id of the customer, or dept id of the account", merchant.EVENT_TYPES),
+    Topic("wallets", "wallet id; of a payment the number of the order that it pays", wallet.EVENT_TYPES),
     Topic("payments", "merchant id of the customer", payment.EVENT_TYPES),
     Topic("reports", "user whose report templates it is about", report_templates.EVENT_TYPES, partitions=1),
     Topic("dead-letters", "where the record came from", letter.EVENT_TYPES, partitions=1, retention=timedelta(days=30)),

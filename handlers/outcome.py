@@ -19,6 +19,8 @@ class Fact(msgspec.Struct, frozen=True):
 
     collection: str = SEEN
     body: Mapping[str, Any] = msgspec.field(default_factory=dict)
+    id: str | None = None
+    """What the fact is known by where that is not its event's identity: a number given by the outside world."""
 
 
 class Emit(msgspec.Struct, frozen=True):
@@ -34,6 +36,8 @@ class Outcome(msgspec.Struct, frozen=True):
     fact: Fact = Fact()
     effects: tuple[Effect, ...] = ()
     emits: tuple[Emit, ...] = ()
+    afterwards: tuple[msgspec.Struct, ...] = ()
+    """What cannot be decided from the event alone: looked at after the write (`workers.afterwards`), perhaps again."""
 
 
 MAX_FOLDED_BYTES = 5 * 512 * 1024

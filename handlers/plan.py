@@ -25,6 +25,11 @@ class Decided(msgspec.Struct, frozen=True, gc=False):
     outcome: Outcome
     emits: tuple[Event, ...]
 
+    @property
+    def fact_id(self) -> str:
+        """`_id` of the fact."""
+        return self.outcome.fact.id or self.event.identity
+
 
 class Poisoned(msgspec.Struct, frozen=True):
     """A record that can never be folded. `reason` is a metric label, `detail` is for people."""

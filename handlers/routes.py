@@ -29,10 +29,13 @@ from handlers.im.presence import end_presence
 from handlers.im.relations_facts import remember_relation
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
+from handlers.merchants import sync_account, sync_merchant
 from handlers.outcome import Route
 from handlers.payments import keep_payment
 from handlers.report_templates import remember_template_sync
 from handlers.tg import answer_refused, fold_bound, fold_unbound
+from handlers.wallets import fold_recharge, fold_refund, fold_sweep, look_again
+from handlers.wallets import keep_payment as keep_recharge_payment
 from schemas.account import (
     AccountInspected,
     AccountProfiled,
@@ -76,9 +79,18 @@ from schemas.im.sns_facts import (
 )
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
+from schemas.merchant import MerchantAccountSynced, MerchantSynced
 from schemas.payment import PaymentReceived
 from schemas.report_templates import TemplateSyncRequested
 from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
+from schemas.wallet import (
+    RechargePaid,
+    WalletConfigured,
+    WalletMerged,
+    WalletRecharged,
+    WalletRefunded,
+    WalletSwept,
+)
 
 ROUTES: dict[str, Route] = {
     "account.session.changed": Route(SessionChanged, fold_session),
@@ -124,6 +136,14 @@ ROUTES: dict[str, Route] = {
     "im.conversation.pinned": Route(ConversationPinned, pin_conversation),
     "report.templates.sync.requested": Route(TemplateSyncRequested, remember_template_sync),
     "payment.received": Route(PaymentReceived, keep_payment),
+    "merchant.synced": Route(MerchantSynced, sync_merchant),
+    "merchant.account.synced": Route(MerchantAccountSynced, sync_account),
+    "wallet.recharged": Route(WalletRecharged, fold_recharge),
+    "wallet.refunded": Route(WalletRefunded, fold_refund),
+    "wallet.merged": Route(WalletMerged, look_again),
+    "wallet.swept": Route(WalletSwept, fold_sweep),
+    "wallet.configured": Route(WalletConfigured, look_again),
+    "recharge.paid": Route(RechargePaid, keep_recharge_payment),
     "alert.raised": Route(AlertRaised, tell_raised),
     "alert.closed": Route(AlertClosed, tell_closed),
     "event.dead-lettered": Route(DeadLettered, keep_letter, max_bytes=MAX_RECORD_BYTES),

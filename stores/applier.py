@@ -64,7 +64,7 @@ async def record_facts(store: Store, log: LogId, decided: Sequence[Decided]) -> 
     """Rule 1, identity: what was stored from elsewhere is a client's duplicate and is dropped."""
     firsts: dict[str, dict[str, Decided]] = {}
     for step in decided:
-        firsts.setdefault(step.outcome.fact.collection, {}).setdefault(step.event.identity, step)
+        firsts.setdefault(step.outcome.fact.collection, {}).setdefault(step.fact_id, step)
     stored: dict[tuple[str, str], Origin] = {}
     for collection, steps in firsts.items():
         facts = [
@@ -75,7 +75,7 @@ async def record_facts(store: Store, log: LogId, decided: Sequence[Decided]) -> 
             stored[collection, identity] = origin
     applied = Applied(fresh=[], duplicates=[])
     for step in decided:
-        collection, identity = step.outcome.fact.collection, step.event.identity
+        collection, identity = step.outcome.fact.collection, step.fact_id
         first = firsts[collection][identity]
         origin = stored.get((collection, identity), Origin(log.fence, first.offset))
         if origin == Origin(log.fence, step.offset):

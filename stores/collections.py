@@ -17,6 +17,7 @@ from handlers.outcome import SEEN
 from handlers.payments import PAYMENTS
 from handlers.usage import totals
 from handlers.usage.records import USAGE_RECORDS
+from handlers.wallets import RECHARGE_PAYMENTS
 from stores.im.extensions import EXTENSIONS
 from stores.im.labels import ATTR_NAMES, LABELS
 from stores.mongo import Database, translated
@@ -26,12 +27,14 @@ from stores.mt.api_cache import API_CACHE
 from stores.mt.api_docs import API_DOCS, FAVOURITES
 from stores.mt.assignments import ASSIGNMENTS
 from stores.mt.billing import STATEMENT_HEADS
+from stores.mt.contracts import CONTRACTS
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
 from stores.mt.grants import GRANTS
 from stores.mt.invoices import INVOICES
 from stores.mt.numbers import NUMBERS
 from stores.mt.price_book import ACCOUNTS as MT_ACCOUNTS
 from stores.mt.products import PRODUCTS
+from stores.mt.recharges import RECHARGE_ORDERS
 from stores.mt.revisions import REVISIONS
 from stores.mt.schedule import ADJUSTMENTS, TASKS
 from stores.mt.sessions import SESSIONS
@@ -136,6 +139,13 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     directory.KEYWORDS: (),
     directory.AFFILIATIONS: (),
     MT_CUSTOMERS: (Index((("salesman_id", 1),), sparse=True),),
+    # Few, and each customer's are read together. By `updated_at`: what the price book has not read yet.
+    totals.WALLETS: (Index((("merchant_id", 1),)), Index((("updated_at", 1),), sparse=True)),
+    totals.LEDGER: (Index((("wallet_id", 1), ("at", 1), ("_id", 1))), Index((("kind", 1),))),
+    RECHARGE_ORDERS: (),
+    # To be shown to operators: few, of all that are kept.
+    RECHARGE_PAYMENTS: (Index((("at", 1),), only_where={"state": "set_aside"}),),
+    CONTRACTS: (Index((("merchant_id", 1), ("created_at", -1))),),
     MT_ACCOUNTS: (Index((("merchant_id", 1), ("_id", 1))), Index((("updated_at", 1),))),
     NUMBERS: (),
     # Gone when they expire.

@@ -1,8 +1,8 @@
 """One partition's batch, from records to a committed offset.
 
-The order is the guarantee: decide, write, publish what follows, set poison aside,
-commit. A crash between any two repeats the batch; identity and fence make the
-repeat harmless.
+The order is the guarantee: decide, write, look at what was written where that decides,
+publish what follows, set poison aside, commit. A crash between any two repeats the batch;
+identity and fence make the repeat harmless.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -29,6 +29,10 @@ Commit = Callable[[int], Awaitable[None]]
 """Commits the next offset to read; it may fail silently, for a repeat is harmless."""
 
 
+Afterwards = Callable[[Sequence[msgspec.Struct]], Awaitable[None]]
+"""Looks at what facts have brought about. A repeat must do no harm. Raises StoreAway or BrokerAway."""
+
+
 class Publishes(Protocol):
     async def publish(self, events: Sequence[Event]) -> None:
         """Return when Kafka has them all. Raises BrokerAway; then some may have been written."""
@@ -53,12 +57,16 @@ async def fold_batch(
     publisher: Publishes,
     commit: Commit,
     patience: Patience,
+    afterwards: Afterwards | None = None,
 ) -> Folded:
     """Fold one batch. Raises Halted past the poison ceiling, with everything before it folded and committed."""
     steps = [planner.decide(record) for record in records]
     sound = up_to_ceiling(steps, gauge)
     decided, poisoned = split(sound)
     applied = await patience.while_transient(apply_batch, store, log, decided)
+    looks = [look for step in applied.fresh for look in step.outcome.afterwards]
+    if looks and afterwards is not None:
+        await patience.while_transient(afterwards, looks)
     # A redelivered event is fresh and emits again, under the same ids: its first
     # pass may have been cut off before it did.
     emits = [event for step in applied.fresh for event in step.emits]

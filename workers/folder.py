@@ -19,7 +19,8 @@ from stores.store import Store
 from streams.cluster import Cluster
 from streams.publisher import Publisher
 from workers import folder_metrics as metrics
-from workers.fold_batch import Publishes, fold_batch
+from workers.afterwards import Looks
+from workers.fold_batch import Afterwards, Publishes, fold_batch
 from workers.health import Health
 from workers.reader import Holding, Limits, run_reader
 
@@ -31,7 +32,8 @@ async def run_folder(settings: Settings, stop: asyncio.Event, health: Health) ->
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))
-        folding = Folding(MongoStore(database, settings.mongo.parallel_writes), publisher)
+        store = MongoStore(database, settings.mongo.parallel_writes)
+        folding = Folding(store, publisher, Looks(database, publisher).look)
 
         @asynccontextmanager
         async def steps(_: Cluster) -> AsyncIterator[Folding]:
@@ -43,9 +45,10 @@ async def run_folder(settings: Settings, stop: asyncio.Event, health: Health) ->
 class Folding:
     """The folder's steps: a batch is folded and committed before the next one is taken."""
 
-    def __init__(self, store: Store, publisher: Publishes) -> None:
+    def __init__(self, store: Store, publisher: Publishes, afterwards: Afterwards | None = None) -> None:
         self._store = store
         self._publisher = publisher
+        self._afterwards = afterwards
         self._planner = Planner(ROUTES)
 
     def taken(self, held: Holding) -> None:
@@ -62,6 +65,7 @@ class Folding:
             publisher=self._publisher,
             commit=held.commit,
             patience=held.patience,
+            afterwards=self._afterwards,
         )
         metrics.observe_batch(folded, time.perf_counter() - started, datetime.now(UTC))
 

@@ -18,6 +18,7 @@ from schemas.mt.common import Zone
 from schemas.usage import UsageRecorded
 from stores.mongo import Database, Document, MongoStore, open_database
 from stores.mt.price_book import PriceBooks
+from stores.mt.wallet_watch import watch
 from stores.usage.personal import Personal
 from stores.usage.records import UsageRecords
 from stores.usage.settling import Settler
@@ -89,6 +90,7 @@ class Rating:
 
     async def _watch(self, wallet_ids: Collection[int]) -> None:
         """What charging may have brought about: a threshold or a limit passed."""
+        await watch(self._database, self._publisher, wallet_ids, datetime.now(UTC))
 
     def _protect(self, usage: UsageRecorded, day: str) -> Document:
         try:

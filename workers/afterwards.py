@@ -1,0 +1,44 @@
+"""What is looked at after a batch is written and before its offset is committed: what no event alone decides.
+
+A crash between repeats it, so each of these may be done again at any time.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from handlers.merchants import KeepAccount, KeepMerchant
+from handlers.wallets import LookAtPayment, LookAtWallet
+from stores.mongo import Database
+from stores.mt.accounts import keep_account
+from stores.mt.customers import keep_merchant
+from stores.mt.recharges import settle_payment
+from stores.mt.wallet_watch import watch
+from workers.fold_batch import Publishes
+
+
+class Looks:
+    """In the order of the log; a wallet once, after all that concerns it."""
+
+    def __init__(self, database: Database, publisher: Publishes) -> None:
+        self._database = database
+        self._publisher = publisher
+
+    async def look(self, asked: Sequence[msgspec.Struct]) -> None:
+        """Raises StoreAway and BrokerAway."""
+        wallets: dict[int, None] = {}
+        for each in asked:
+            match each:
+                case LookAtWallet(wallet_id):
+                    wallets[wallet_id] = None
+                case LookAtPayment(payment):
+                    await settle_payment(self._database, self._publisher, payment)
+                case KeepMerchant(merchant, at):
+                    await keep_merchant(self._database, merchant, at)
+                case KeepAccount(account, at):
+                    await keep_account(self._database, account, at)
+                case _:
+                    raise TypeError(f"nobody looks at a {type(each).__name__}")
+        if wallets:
+            await watch(self._database, self._publisher, wallets, datetime.now(UTC))
