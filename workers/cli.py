@@ -104,8 +104,8 @@ def worker(names: Annotated[list[WorkerName], typer.Argument(help="Which to run,
     """Run workers.
 
     [b]folder[/] folds events into documents, [b]router[/] decides where pushes go, [b]dispatcher[/] delivers them,
-    [b]rater[/] rates calls and adds them up, [b]sentinel[/] raises error alerts, [b]clock[/] does what is due at a time,
-    [b]jobs[/] does long pieces of work step by step.
+    [b]rater[/] rates calls and adds them up, [b]sentinel[/] raises error alerts, [b]clock[/] does what is due at a
+    time, [b]jobs[/] does long pieces of work step by step.
     """
     from workers.commands import process
 

@@ -5,6 +5,7 @@ What happens to a failure is in `workers.sentinel_stream`, what follows from it 
 """
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 
 import structlog
@@ -25,10 +26,14 @@ from workers.sentinel_watch import Watch
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 1.0
+TALKATIVE = ("faust", "mode")
+"""Loggers of Faust's: a start tells of thirty parts."""
 
 
 async def run_sentinel(settings: Settings, stop: asyncio.Event, health: Health) -> None:
     """Watch until `stop`. Broker or store away: goes on trying, and says so. Raises what is a bug."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.mongo))
         publisher = await stack.enter_async_context(Publisher(settings.kafka))

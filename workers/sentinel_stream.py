@@ -237,6 +237,9 @@ def _app(settings: Settings) -> faust.App:
         broker_rebalance_timeout=session,
         broker_commit_interval=1.0,
         producer_acks=-1,
+        # Asked for its end, the embedded broker names the first record of the last batch (streams.cluster):
+        # Faust would restore the windows up to there. So there a batch is one record.
+        producer_max_batch_size=16_384 if kafka.idempotent else 1,
         web_enabled=False,
     )
 

@@ -4,6 +4,7 @@ The order is the guarantee: an episode is kept before it is told, and told befor
 A crash between any two tells again under the same id, which counts once.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -58,6 +59,8 @@ class Watch:
         self._revision = -1
         self._failures: dict[str, Failures] = {}
         self._known: dict[str, list[KeptEpisode]] = {}
+        # The clock and the stream would tell the same at once: of no harm, but twice the work.
+        self._turn = asyncio.Lock()
 
     # ---- rules and windows ------------------------------------------------------------------------------------------
 
@@ -125,11 +128,16 @@ class Watch:
         failures = self._failures.get(key)
         # Mostly there is no burst, and so nothing to be looked up.
         if rule is not None and failures is not None and bursts(failures.times, counted(rule)):
-            await self._settle(key, failed.dept_id, rule, reached_ms)
+            async with self._turn:
+                await self._settle(key, failed.dept_id, rule, reached_ms)
 
     async def tick(self, reached: Reached) -> None:
         """Close what is over by the time alone, and tell what a crash has left untold."""
         await self.refresh()
+        async with self._turn:
+            await self._look_after(reached)
+
+    async def _look_after(self, reached: Reached) -> None:
         pending = await self._episodes.pending()
         metrics.OPEN.set(sum(each.closed_at is None for each in pending))
         for episode in pending:
