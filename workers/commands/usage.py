@@ -49,6 +49,7 @@ async def rerate(settings: Settings, match: Mapping[str, Any], *, as_json: bool)
     async with open_database(settings.mongo) as database:
         calls = await waiting_calls(database, match)
     async with Publisher(settings.kafka) as publisher:
+        await publisher.wait_connected()
         for some in publishable(list(requests(calls, datetime.now(UTC)))):
             await publisher.publish(some)
     if as_json:
