@@ -116,13 +116,23 @@ class Jobs:
         return None if document is None else to_job(document)
 
     async def claim(
-        self, kinds: Collection[str], *, behind: str, now: datetime, claim: str, until: datetime
+        self,
+        kinds: Collection[str],
+        *,
+        behind: str,
+        now: datetime,
+        claim: str,
+        until: datetime,
+        but: Collection[str] = (),
     ) -> Job | None:
         """Take the job that has been due longest of the first owner behind this one (by name) that has any due.
 
-        One whose claim has run out is due too; that counts as a failure of its step. None where nothing is due.
+        One whose claim has run out is due too; that counts as a failure of its step. `but` are jobs to leave
+        alone. None where nothing is due.
         """
         due: Document = {"open": True, "owner": {"$gt": behind}, "due_at": {"$lte": now}, "kind": {"$in": list(kinds)}}
+        if but:
+            due["_id"] = {"$nin": list(but)}
         for _ in range(RACES):
             with translated():
                 # Two steps: to find and change in one, the embedded store walks the collection.

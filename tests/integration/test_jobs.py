@@ -280,6 +280,32 @@ async def test_a_job_that_was_given_up_goes_on_where_it_stood(settings: Settings
     assert (job.progress, job.error, job.failures) == (Progress(4, 4), None, 0)
 
 
+async def test_a_claim_that_runs_out_while_the_step_is_under_way_is_not_taken_by_the_same_worker(
+    settings: Settings, database: Database
+) -> None:
+    time, begun, go_on = [NOW], 0, asyncio.Event()
+
+    async def step(job: Job) -> Step:
+        nonlocal begun
+        begun += 1
+        await go_on.wait()
+        return Step(finished=True)
+
+    jobs = Jobs(database)
+    await queue(jobs, "slow")
+    long = QUICK.model_copy(update={"lease_seconds": 600})  # never renewed while the test lasts
+    async with running(settings, database, Doing(step), limits=long, now=lambda: time[0]):
+        await eventually(lambda: asyncio.sleep(0, begun))
+        time[0] += timedelta(hours=1)
+        await queue(jobs, "other")
+        await eventually(lambda: asyncio.sleep(0, begun == 2))
+        go_on.set()
+        for job_id in ("slow", "other"):
+            await ended(database, job_id, State.DONE)
+
+    assert begun == 2
+
+
 async def test_a_pace_is_kept_between_steps(jobs: Jobs) -> None:
     await queue(jobs, "j")
     job = await claimed(jobs, "one")

@@ -148,7 +148,9 @@ async def a_worker(settings: Settings) -> AsyncIterator[asyncio.subprocess.Proce
         "FANFOLD_MONGO__URI": settings.mongo.uri.get_secret_value(),
         "FANFOLD_MONGO__DATABASE": settings.mongo.database,
         "FANFOLD_METRICS__PORT": "0",
-        "FANFOLD_JOBS__LEASE_SECONDS": "1",
+        # Longer than the embedded store may be busy with one question while the machine is.
+        "FANFOLD_JOBS__LEASE_SECONDS": "6",
+        "FANFOLD_JOBS__AT_ONCE": "1",
         "FANFOLD_JOBS__POLL_SECONDS": "0.05",
     }
     process = await asyncio.create_subprocess_exec(
@@ -204,14 +206,14 @@ async def test_a_worker_that_is_killed_in_a_step_leaves_the_job_to_the_next_and_
         return job if job is not None and job.state == "done" else None
 
     async with a_worker(settings) as process:
-        await eventually(in_the_second_step, 60)
+        await eventually(in_the_second_step, 120)
         process.send_signal(signal.SIGKILL)
         await process.wait()
         left = await jobs.find(job_id)
         assert left is not None
         assert (left.state, left.progress.done) == ("running", 20_000)
     async with a_worker(settings):
-        job = await eventually(done, 60)
+        job = await eventually(done, 120)
 
     seqs = []
     for made in files_of(job):

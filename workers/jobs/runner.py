@@ -62,6 +62,7 @@ class Runner:
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._choosing = asyncio.Lock()
         self._more = asyncio.Event()
+        self._under_way: set[str] = set()
         self._served = ""
         """The owner whose turn was last."""
 
@@ -83,7 +84,11 @@ class Runner:
             try:
                 job = await self._next(stop)
                 if job is not None:
-                    await self._work(job)
+                    try:
+                        await self._work(job)
+                    finally:
+                        self._under_way.discard(job.id)
+                        self._more.set()
             except Transient as away:
                 log.warning("jobs_wait", error=str(away)[:ERROR_CHARS])
                 self._health.problem("jobs", f"waiting: {away}"[:ERROR_CHARS])
@@ -104,11 +109,18 @@ class Runner:
         for behind in dict.fromkeys((self._served, "")):
             now = self._tools.now()
             job = await self._jobs.claim(
-                self._kinds, behind=behind, now=now, claim=str(ULID()), until=now + self._lease
+                self._kinds,
+                behind=behind,
+                now=now,
+                claim=str(ULID()),
+                until=now + self._lease,
+                # A store that is slow lets claims run out here too: that is no reason to begin the step once more.
+                but=self._under_way,
             )
             self._health.well("jobs")
             if job is not None:
                 self._served = job.owner
+                self._under_way.add(job.id)
                 return job
         return None
 
@@ -206,7 +218,6 @@ class Runner:
         metrics.STEPS.labels(job.kind, outcome).inc()
         if outcome == "finished":
             log.info("job_finished", job=job.id, kind=job.kind, seconds=_since(job.created_at, self._tools.now()))
-        self._more.set()
 
     async def _count(self) -> None:
         while True:
