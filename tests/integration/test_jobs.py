@@ -296,8 +296,9 @@ async def test_a_claim_that_runs_out_while_the_step_is_under_way_is_not_taken_by
     long = QUICK.model_copy(update={"lease_seconds": 600})  # never renewed while the test lasts
     async with running(settings, database, Doing(step), limits=long, now=lambda: time[0]):
         await eventually(lambda: asyncio.sleep(0, begun))
+        # Due later than the slow one's claim ran out: by its turn, it is the next but one.
+        await jobs.start("other", kind="doing", owner="a", args={}, now=NOW, not_before=NOW + timedelta(minutes=30))
         time[0] += timedelta(hours=1)
-        await queue(jobs, "other")
         await eventually(lambda: asyncio.sleep(0, begun == 2))
         go_on.set()
         for job_id in ("slow", "other"):
