@@ -211,6 +211,28 @@ class SmtpSettings(Part):
         return sender
 
 
+class SmsSettings(Part):
+    url: SecretStr | None = None
+    """The SMS gateway that texts are posted to; without it none go out. May hold a key in its query."""
+    secret: SecretStr | None = None
+    """What the posts are signed with (Standard Webhooks): `whsec_` and 24 to 64 bytes in base64."""
+
+    @model_validator(mode="after")
+    def _can_sign(self) -> Self:
+        if self.url is None:
+            return self
+        if not self.url.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("url: an http or https URL is expected")
+        encoded = "" if self.secret is None else self.secret.get_secret_value()
+        try:
+            size = len(b64decode(encoded.removeprefix("whsec_"), validate=True))
+        except ValueError:
+            size = 0
+        if not (encoded.startswith("whsec_") and 24 <= size <= 64):
+            raise ValueError("secret: whsec_ and 24 to 64 bytes in base64 are expected where url is set")
+        return self
+
+
 class TgCustomer(Part):
     customer: str = Field(min_length=1, max_length=256)
     """Whom the token stands for."""
@@ -402,8 +424,18 @@ class MeteringSettings(Part):
     """Fernet keys for personal data and secrets at rest, newest first; the older ones still decrypt."""
     unpaged_rows: int = Field(default=100_000, ge=1)
     """How many rows a list may answer that is asked for without pages."""
+    statements_after_hours: int = Field(default=2, ge=0, le=240)
+    """How long after the end of a month its statements are made: so long what is late may take to arrive. What comes
+    in after that corrects statements, until they are confirmed."""
     other_environment: OtherEnvironmentSettings | None = None
     """Where changes of products and sources are made too when an operator asks for it."""
+    payments_secrets: list[SecretStr] = Field(default_factory=list)
+    """`whsec_` and 24 to 64 bytes in base64: signs what the payment system says at /callbacks/payments. Several while
+    one takes another's place."""
+    pay_url: str | None = None
+    """Where a recharge is paid, with `{payNo}`, `{amount}` and `{payMethod}` in it; left out, no address is answered."""
+    pay_minutes: int = Field(default=120, ge=1)
+    """How long a recharge order waits for its payment."""
 
     @field_validator("zone")
     @classmethod
@@ -558,6 +590,7 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     telegram: TelegramSettings = TelegramSettings()
     smtp: SmtpSettings = SmtpSettings()
+    sms: SmsSettings = SmsSettings()
     tg_binding: TgBindingSettings = TgBindingSettings()
     contact_binding: ContactBindingSettings = ContactBindingSettings()
     im: ImSettings = ImSettings()
