@@ -2,13 +2,19 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from handlers.outcome import Fact, Outcome
 from schemas.events import Event
 from schemas.payment import PaymentReceived
+from schemas.wallet import WalletRecharged
 
 PAYMENTS = "payments"
+SOURCE = "payments"
 READABLE = re.compile(r"[A-Za-z0-9_-]{1,48}")
 
 
@@ -36,3 +42,30 @@ def keep_payment(event: Event, payment: PaymentReceived) -> Outcome:
         "created_at": event.time,
     }
     return Outcome(Fact(PAYMENTS, {name: value for name, value in body.items() if value is not None}))
+
+
+def credits_of(number: str, wallets: Mapping[int, int], at: datetime) -> list[Event]:
+    """The money that a payment brings to wallets, as facts: the same ones, by number, whenever they are told.
+
+    `wallets`: micro-units by wallet.
+    """
+    return [
+        Event(
+            id=f"{number}/{wallet_id}",
+            source=SOURCE,
+            type="wallet.recharged",
+            subject=str(wallet_id),
+            time=at,
+            data=msgspec.json.encode(
+                WalletRecharged(
+                    wallet_id=wallet_id,
+                    amount_micro=micro,
+                    recharge_no=f"payment/{number}/{wallet_id}",
+                    method="manual",
+                    by=SOURCE,
+                    remark=f"payment {number}",
+                )
+            ),
+        )
+        for wallet_id, micro in sorted(wallets.items())
+    ]

@@ -267,7 +267,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("payment_no", 1),), unique=True),
         Index((("merchant_id", 1), ("paid_on", 1), ("_id", 1))),
         Index((("paid_on", 1), ("_id", 1))),
-        Index((("settling", 1),), only_where={"settling": True}),
+        Index((("crediting", 1),), only_where={"crediting": True}),
     ),
     LEASES: (),
     JOBS: (

@@ -11,6 +11,7 @@ import typer
 from workers.cli_jobs import jobs
 from workers.cli_products import products
 from workers.cli_push import deliveries, endpoints
+from workers.cli_statements import statements
 from workers.cli_usage import usage
 from workers.commands.running import Json, Limit, effective_settings, run, run_quietly
 
@@ -31,6 +32,7 @@ app.add_typer(deliveries, name="deliveries")
 app.add_typer(jobs, name="jobs")
 app.add_typer(usage, name="usage")
 app.add_typer(products, name="products")
+app.add_typer(statements, name="statements")
 audit = typer.Typer(help="Count anew, and compare with what is written down.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 

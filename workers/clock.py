@@ -19,6 +19,7 @@ from config.settings import Settings
 from schemas.account import BanExpired
 from schemas.errors import StoreAway, Transient
 from schemas.events import Event
+from schemas.mt.common import Zone
 from stores.bans import DueBan, due_bans
 from stores.files import Files
 from stores.jobs import Jobs
@@ -31,6 +32,7 @@ from workers.health import Health
 from workers.im_days import FigureDays
 from workers.im_hours import HistoryHours
 from workers.planned_changes import PlannedChanges
+from workers.statement_duties import MonthEnd, Settling, StatementMails
 from workers.sweeping import Sweeper
 
 log = structlog.get_logger()
@@ -58,6 +60,11 @@ async def run_clock(settings: Settings, stop: asyncio.Event, health: Health) -> 
             PlannedChanges(database),
             HistoryHours(Jobs(database), settings.im.apps if settings.im.hourly_history else ()),
             FigureDays(Jobs(database), settings.im.apps),
+            MonthEnd(
+                Jobs(database), Zone(settings.metering.zone), timedelta(hours=settings.metering.statements_after_hours)
+            ),
+            StatementMails(database, publisher),
+            Settling(database, publisher),
         )
         health.problem("clock", "starting")
         while not stop.is_set():

@@ -17,6 +17,9 @@ EXPIRED = Counter(
 )
 FILES_EXPIRED = Counter("fanfold_clock_files_expired_total", "Files cleared away because their time was over")
 PLANNED = Counter("fanfold_clock_planned_changes_total", "Planned changes of prices and products that were executed")
+STATEMENT_MAILS = Counter(
+    "fanfold_clock_statement_mails_total", "Mails of statements asked for; one that is asked for again counts again"
+)
 LATE_SECONDS = Histogram(
     "fanfold_clock_lateness_seconds",
     "From the end of a ban to its publication; a rise means that nobody led, or the broker was away",

@@ -183,6 +183,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, rename={"statement_no
     user_id: int | None = None
     emails: tuple[str, ...] = ()
     overdraft: Overdraft = Overdraft.MONTHLY
+    wallet_id: int | None = None
+    """That its usage was charged to; a payment that settles it is credited there."""
     state: State = State.MADE
     lines: tuple[Line, ...] = ()
     next_line: int = 1

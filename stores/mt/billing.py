@@ -31,7 +31,7 @@ from stores.mt.customers import CUSTOMERS
 from stores.mt.depts import depts_of
 from stores.mt.names import product_names
 from stores.mt.numbers import next_number
-from stores.mt.price_book import WALLETS
+from stores.mt.price_book import ACCOUNTS, WALLETS
 from stores.mt.statements import STATEMENTS, Actor, Statements, to_document, to_statement
 
 STATEMENT_HEADS = "statement_heads"
@@ -66,6 +66,11 @@ class Billing:
         self._database = database
         self._heads = database[STATEMENT_HEADS]
         self._statements = Statements(database)
+
+    async def accounts_count(self) -> int:
+        """How many accounts there are, more or less: how far a job is, is told by it."""
+        with translated():
+            return await self._database[ACCOUNTS].estimated_document_count()
 
     async def accounts_after(self, dept_id: int | None, limit: int) -> list[int]:
         """Accounts with usage, in the order of their ids as texts; each found by one look into the index."""
@@ -184,6 +189,7 @@ class Billing:
         merchant_id = None if dept is None else dept.merchant_id
         with translated():
             customer = await self._database[CUSTOMERS].find_one({"_id": merchant_id}) or {}
+        wallet = await self._wallet(merchant_id, "" if dept is None else dept.app_id or "")
         return Statement(
             statement_no=statement_no(dept_id, month, version),
             id=await next_number(self._database, STATEMENTS),
@@ -194,22 +200,25 @@ class Billing:
             app_id="" if dept is None else dept.app_id or "",
             user_id=customer.get("user_id"),
             emails=await receivers_of(self._database, merchant_id, () if dept is None else dept.emails),
-            overdraft=await self._overdraft(merchant_id, "" if dept is None else dept.app_id or ""),
+            overdraft=overdraft_of(wallet),
+            wallet_id=None if wallet is None else wallet["wallet_id"],
             made_at=at,
         )
 
-    async def _overdraft(self, merchant_id: int | None, app_id: str) -> Overdraft:
-        """How the account's wallet settles; monthly where there is none that could have been charged."""
+    async def _wallet(self, merchant_id: int | None, app_id: str) -> Document | None:
+        """The one that an account's usage is charged to: its customer's for that app, else the default one."""
         with translated():
             wallets = await self._database[WALLETS].find({"merchant_id": merchant_id}).sort("wallet_id", 1).to_list()
         live = [wallet for wallet in wallets if wallet.get("deleted_at") is None]
         own = [wallet for wallet in live if app_id and app_id in wallet.get("app_codes", ())]
-        default = [wallet for wallet in live if wallet.get("is_default")]
-        for wallet in (*own, *default):
-            state = wallet.get("overdraft_state", Overdraft.MONTHLY)
-            # A locked one is prepaid: it has paid for what was used until it was locked.
-            return Overdraft(state) if state in list(Overdraft) else Overdraft.PREPAID
-        return Overdraft.MONTHLY
+        return next(iter((*own, *(wallet for wallet in live if wallet.get("is_default")))), None)
+
+
+def overdraft_of(wallet: Document | None) -> Overdraft:
+    """How a customer settles. Monthly where there is no wallet that could have paid."""
+    state = Overdraft.MONTHLY if wallet is None else wallet.get("overdraft_state", Overdraft.MONTHLY)
+    # A locked one is prepaid: it has paid for what was used until it was locked.
+    return Overdraft(state) if state in list(Overdraft) else Overdraft.PREPAID
 
 
 async def receivers_of(database: Database, merchant_id: int | None, own: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from schemas.mt.access import Scope
 from schemas.mt.codes import MtRefused, not_found
 from schemas.mt.statement_codes import PAYMENT_STATE
 from stores.mongo import Database, Document, translated
+from stores.mt.pages import find_by
+from stores.mt.price_book import WALLETS
 from stores.mt.statements import STATEMENTS, Actor, Statements, to_statement
 
 
@@ -49,6 +51,8 @@ class Payment(msgspec.Struct, frozen=True, rename={"id": "_id"}, kw_only=True):
     after_debt_micro: int | None = None
     settling: bool | None = None
     """Approved, and not through yet."""
+    crediting: bool | None = None
+    """Approved, and the wallets were not told yet."""
     certificates: tuple[str, ...] = ()
     remark: str | None = None
     reject_reason: str | None = None
@@ -83,7 +87,12 @@ class Payments:
         payment = await self.find(scope, payment_no)
         plan = spread_payment(await self._owed(payment.merchant_id), payment.amount_micro, payment.told)
         return await self._settle(
-            await self._audit(payment, actor, at, {"state": AuditState.APPROVED.value, "plan": plan, "settling": True})
+            await self._audit(
+                payment,
+                actor,
+                at,
+                {"state": AuditState.APPROVED.value, "plan": plan, "settling": True, "crediting": True},
+            )
         )
 
     async def reject(self, scope: Scope, payment_no: str, reason: str | None, actor: Actor, at: datetime) -> Payment:
@@ -91,13 +100,36 @@ class Payments:
         payment = await self.find(scope, payment_no)
         return await self._audit(payment, actor, at, {"state": AuditState.REJECTED.value, "reject_reason": reason})
 
-    async def settle_abandoned(self) -> int:
-        """Finish what was left in the middle; returns how many there were. Safe to call anywhere and at once."""
+    async def uncredited(self, limit: int) -> list[Payment]:
+        """Approved ones that wallets are to be told of, settled: what was left in the middle is finished first."""
         with translated():
-            found = await self._payments.find({"settling": True}).to_list()
-        for document in found:
-            await self._settle(to_payment(document))
-        return len(found)
+            found = await self._payments.find({"crediting": True}).limit(limit).to_list()
+        payments = [to_payment(document) for document in found]
+        return [await self._settle(payment) if payment.settling else payment for payment in payments]
+
+    async def credits(self, payment: Payment) -> dict[int, int]:
+        """By wallet what a payment brings it: what settles a statement to the wallet that was charged for it, the
+        rest to the customer's default one. Empty where there are no wallets: then none was charged.
+        """
+        wallets: dict[int, int] = {}
+        found = await find_by(self._database, STATEMENTS, "_id", payment.settled)
+        default = await self._default_wallet(payment.merchant_id)
+        parts = [(to_statement(each).wallet_id, payment.settled[each["_id"]]) for each in found]
+        for wallet_id, micro in (*parts, (default, payment.residue_micro or 0)):
+            to = default if wallet_id is None else wallet_id
+            if to is not None and micro > 0:
+                wallets[to] = wallets.get(to, 0) + micro
+        return wallets
+
+    async def credited(self, payment: Payment) -> None:
+        """The wallets were told."""
+        with translated():
+            await self._payments.update_one({"_id": payment.id}, {"$unset": {"crediting": ""}})
+
+    async def _default_wallet(self, merchant_id: int) -> int | None:
+        with translated():
+            wallets = await self._database[WALLETS].find({"merchant_id": merchant_id, "is_default": True}).to_list()
+        return next((int(wallet["wallet_id"]) for wallet in wallets if wallet.get("deleted_at") is None), None)
 
     async def debt_micro(self, merchant_id: int) -> int:
         """What a customer still has to pay."""
