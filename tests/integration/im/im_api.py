@@ -37,7 +37,7 @@ IM = {
             "pushes_per_day": 1_000_000,
             "seconds_between_pushes": 0,
         },
-        OTHER_APP: {"key": OTHER_KEY, "admins": [ADMIN]},
+        OTHER_APP: {"key": OTHER_KEY, "admins": [ADMIN], "seconds_between_pushes": 3600},
     },
     "calls_per_second": 0,
     "roaming_days": 36_500,

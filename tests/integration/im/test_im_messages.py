@@ -206,3 +206,34 @@ async def test_a_message_that_is_wrong_is_refused_with_the_code_for_it(
 @pytest.mark.parametrize(("missing", "code"), [("To_Account", 90003), ("MsgRandom", 90005), ("MsgBody", 90002)])
 async def test_what_a_message_lacks_has_the_same_code(im: ImApi, missing: str, code: int) -> None:
     assert (await im.ask("openim/sendmsg", {name: GOOD[name] for name in GOOD if name != missing})).code == code
+
+
+async def test_pairs_hang_on_a_message_that_was_sent_for_it(im: ImApi) -> None:
+    ann, bob = await people(im, "ann", "bob")
+    key = await ann.sends(bob, "who comes?", SupportMessageExtension=1)
+    about = {"From_Account": ann.id, "To_Account": bob.id, "MsgKey": key}
+    read, write = "openim_msg_ext_http_svc/get_key_values", "openim_msg_ext_http_svc/set_key_values"
+
+    async def change(what: int, *pairs: dict[str, Any]) -> list[tuple[int, int]]:
+        answer = await im.ok(write, {**about, "OperateType": what, "ExtensionList": pairs})
+        return [(item["ErrorCode"], item["Extension"]["Seq"]) for item in answer.get("ExtensionList", ())]
+
+    assert await change(1, {"Key": "cid", "Value": "yes", "Seq": 0}, {"Key": "dan", "Value": "no"}) == [(0, 1), (0, 1)]
+    assert await change(1, {"Key": "dan", "Value": "yes", "Seq": 1}) == [(0, 2)]
+    assert await change(2, {"Key": "cid", "Seq": 7}, {"Key": "dan", "Seq": 2}, {"Key": "eve"}) == [
+        (23001, 1),
+        (0, 3),
+        (23004, 0),
+    ]
+    kept = await im.ok(read, about)
+    assert kept["ExtensionList"] == [{"Key": "cid", "Value": "yes", "Seq": 1}]
+    assert (kept["CompleteFlag"], kept["LatestSeq"], kept["ClearSeq"]) == (1, 3, 0)
+    assert await change(3) == []
+    assert (await im.ok(read, about))["ClearSeq"] == 4
+
+    without = await ann.sends(bob, "no pairs on this")
+    assert (await im.ask(read, {**about, "MsgKey": without})).code == 10004
+    assert (await im.ask(read, {**about, "MsgKey": "1_2_3"})).code == 20022
+    assert (await im.ask(write, {**about, "OperateType": 1, "ExtensionList": [{"Key": "x" * 101}]})).code == 10004
+    many = [{"Key": str(number)} for number in range(21)]
+    assert (await im.ask(write, {**about, "OperateType": 1, "ExtensionList": many})).code == 10004

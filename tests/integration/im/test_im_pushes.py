@@ -16,13 +16,18 @@ from im_messages import Person, at_work, people, text
 
 from channels.net import open_net
 from config.settings import Settings
+from gateway.im.frame import Caller
+from gateway.im.pushes import Pushes
+from gateway.system import Call
 from handlers.effects import Latest
 from handlers.im.presence import PRESENCE
 from handlers.im.pushes import Push
 from schemas.errors import BrokerAway
 from schemas.events import Event
 from schemas.im.apps import App
+from schemas.im.codes import Failed
 from schemas.im.ids import key_of
+from schemas.im.pushes import ImPush as Body
 from stores.collections import JOBS, ensure_indexes
 from stores.files import Files
 from stores.im.accounts import import_accounts
@@ -234,6 +239,41 @@ async def test_steps_that_are_cut_off_and_repeated_give_each_receiver_one_messag
     assert {user: ids[user] for user in ids if len(ids[user]) > 1} == {}
     assert set(staying) <= ids.keys()
     assert len(publisher.published) > len(ids), "nothing was repeated"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"MsgLifeTime": 604_801}, 90026),
+        ({"MsgLifeTime": -1}, 90010),
+        ({"MsgLifeTime": "1"}, 90010),
+        ({"MsgRandom": "1"}, 90005),
+        ({"MsgBody": {}}, 90007),
+        ({"MsgBody": []}, 90002),
+        ({"MsgBody": text("x" * 12_289)}, 93000),
+        ({"From_Account": "nobody"}, 90048),
+        ({"Condition": {}}, 90010),
+        ({"Condition": {"TagsOr": "a"}}, 90010),
+        ({"Condition": {"TagsOr": ["a"], "AttrsOr": {"city": "a"}}}, 90039),
+        ({"Condition": {"TagsOr": ["a"], "TagsAnd": ["a"]}}, 90022),
+        ({"Condition": {"AttrsOr": {"never named": "a"}}}, 90033),
+    ],
+)
+async def test_what_cannot_be_pushed_is_refused(im: ImApi, fields: dict[str, Any], code: int) -> None:
+    assert (await im.ask(f"{SERVICE}/im_push", a_push(**fields))).code == code
+
+
+async def test_an_app_may_be_kept_from_pushing_or_from_pushing_too_fast(
+    im_settings: Settings, im_database: Database, other: ImApi
+) -> None:
+    answers = [(await other.ask(f"{SERVICE}/im_push", a_push())).code for _ in range(2)]
+    assert answers == [0, 90024]
+
+    never = App("78", "key", frozenset({"admin"}), pushes_per_day=0)
+    call = Call("POST", "/", {}, {}, b"", datetime.now(UTC), "trace", "00")
+    with pytest.raises(Failed) as refused:
+        await Pushes(im_database).push(Caller(never, "admin", call), Body(msg_random=1, msg_body=text("hi")))
+    assert refused.value.code == 90045
 
 
 async def test_of_an_account_that_is_gone_no_label_is_left(im: ImApi, im_database: Database) -> None:
