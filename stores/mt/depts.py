@@ -11,12 +11,16 @@ from stores.mongo import Database, translated
 from stores.mt.pages import find_by
 from stores.mt.price_book import ACCOUNTS
 
+PRODUCTION = "prod"
+
 
 class Dept(msgspec.Struct, frozen=True, rename={"id": "_id"}, kw_only=True):
     id: int
     merchant_id: int
     name: str | None = None
     app_id: str | None = None
+    env: str = PRODUCTION
+    status: int | None = None
     user_id: int | None = None
     emails: tuple[str, ...] = ()
     white_ips: tuple[str, ...] = ()
@@ -29,6 +33,14 @@ async def find_dept(database: Database, number: int, scope: Scope) -> Dept:
     if found is None or not scope.admits(found.merchant_id):
         raise not_found(f"account {number}")
     return found
+
+
+async def first_dept(database: Database, scope: Scope) -> Dept:
+    """Whom a customer means who names no account: the oldest one in production, or of all. Refuses not_found."""
+    accounts = await depts_within(database, scope)
+    if not accounts:
+        raise not_found("an account of the customer")
+    return next((account for account in accounts if account.env == PRODUCTION), accounts[0])
 
 
 async def depts_of(database: Database, numbers: Collection[int]) -> dict[int, Dept]:

@@ -10,12 +10,11 @@ from gateway.mt.grant_lists import GrantLists
 from gateway.mt.grant_rows import GrantRows
 from gateway.system import Reply
 from handlers.products.moves import ProductState
-from schemas.mt.codes import not_found
 from schemas.mt.common import page_of
 from schemas.mt.grants import Apply, GrantQuery, GrantRow, SearchItems
 from stores.mongo import Document
 from stores.mt.api_docs import docs_of, favourites, items_with
-from stores.mt.depts import Dept, depts_within
+from stores.mt.depts import Dept, depts_within, first_dept
 from stores.mt.grants import Grant, held_by
 from stores.mt.pages import containing, find_page
 from stores.mt.products import PRODUCTS, Product, require_products
@@ -34,16 +33,14 @@ class OwnProducts:
         return Reply(await self._lists.page(asked, query))
 
     async def apply(self, asked: Asked) -> Reply:
-        """For the oldest account of the customer: the contract's request names none."""
+        """For the customer's first account: the contract's request names none."""
         body: Apply = asked.body
-        accounts = await depts_within(self._database, asked.scope)
-        if not accounts:
-            raise not_found("an account of the customer")
+        account = await first_dept(self._database, asked.scope)
         found = await require_products(self._database, [item.item_code for item in body.check_item_list])
         for product in found.values():
             check_on_shelf(product, online=True)
         products = [found[item.item_code] for item in body.check_item_list]
-        await self._desk.apply(accounts[0], products, body.apply_remark, asked.principal.user_id, asked.at)
+        await self._desk.apply(account, products, body.apply_remark, asked.principal.user_id, asked.at)
         return Reply()
 
     async def search(self, asked: Asked) -> Reply:

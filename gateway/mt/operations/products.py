@@ -190,6 +190,7 @@ class Products:
             id=dept.id,
             dept_name=dept.name,
             app_id=dept.app_id,
+            status=dept.status,
             user_id=dept.user_id,
             create_date=None if dept.created_at is None else self._zone.text(dept.created_at),
             emails=",".join(dept.emails) or None,
