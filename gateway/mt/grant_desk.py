@@ -25,7 +25,7 @@ from stores.mt.assignments import Wanted
 from stores.mt.depts import Dept
 from stores.mt.grants import Change, Grant, Royalty, change_grant, find_grants, held_by, open_grant, used_free
 from stores.mt.products import Product, find_product, products_of
-from stores.mt.schedule import adjust_prices, take_back_changes
+from stores.mt.schedule import adjust_prices, cancel_idle, take_back_changes
 from stores.mt.sources import upstreams_of
 
 PRICED = (GrantState.OPEN, GrantState.DISABLED)
@@ -125,6 +125,7 @@ class GrantDesk:
             planned = [price.change for price in upcoming(grant.history, at) if price.change is not None]
             gone = await change_grant(self._database, grant.id, lambda grant: _deleted(grant, at), at)
             await take_back_changes(self._database, gone.id, planned, at)
+            await cancel_idle(self._database, planned, at)
 
     async def set_free(self, counts: Mapping[int, int], who: Principal, scope: Scope, at: datetime) -> None:
         """Set how many calls are free in all. Refuses FREE_USED for fewer than were used."""

@@ -29,6 +29,7 @@ from schemas.mt.product_codes import TASK_STATE
 from stores.mongo import Database, translated
 from stores.mt.grants import Grant, any_grant, change_grant
 from stores.mt.numbers import next_number
+from stores.mt.pages import find_by
 from stores.mt.products import edit_product
 
 TASKS = "schedule_tasks"
@@ -242,6 +243,19 @@ async def take_back_changes(database: Database, grant_id: int, changes: Collecti
             await _mark_adjustment(database, change, AdjustmentState.CANCELLED, {}, at)
         else:
             await _mark_adjustment(database, change, AdjustmentState.CHANGED, {"effect_time": price.since}, at)
+
+
+async def cancel_idle(database: Database, changes: Collection[int], at: datetime) -> None:
+    """Cancel the tasks that had nothing but these changes to make, if all were taken back. Raises StoreAway."""
+    cancelled = await find_by(database, ADJUSTMENTS, "_id", changes, {"state": int(AdjustmentState.CANCELLED)})
+    for number in {adjustment["task_id"] for adjustment in cancelled}:
+        with translated():
+            others = {"task_id": number, "state": {"$ne": int(AdjustmentState.CANCELLED)}}
+            if await database[ADJUSTMENTS].count_documents(others) == 0:
+                await database[TASKS].update_one(
+                    {"_id": number, "state": int(TaskState.PLANNED), "settled": True},
+                    {"$set": {"state": int(TaskState.CANCELLED), "waits": False, "updated_at": at}},
+                )
 
 
 async def _mark_adjustment(

@@ -343,6 +343,8 @@ async def test_to_delete_a_grant_cancels_what_is_planned_for_it(
 
     (row,) = await results(portals.operator, DEPT_ITEM + "adjustList", deptId=dept_id)
     assert (row["checkItem"], row["state"]) == (item, -1)
+    (task,) = await results(portals.operator, TASKS + "adjustTaskList", deptIdList=[dept_id])
+    assert task["state"] == -1
 
 
 async def test_a_change_that_was_left_half_written_is_finished(
