@@ -138,6 +138,7 @@ def test_merged_lines_add_up_and_go_on_growing() -> None:
 
     (line,) = account.statements[0].shown_lines
     assert (line.figures.fee_micro, line.figures.count, line.tag) == (51_500, 7, "")
+    assert covered_by(account.statements) == account.usage
 
 
 def test_lines_of_different_products_are_not_merged() -> None:
