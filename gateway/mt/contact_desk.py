@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from channels.ways.sms import NUMBER
 from gateway import endpoint_desk
 from gateway.masks import MASK, masked_url
 from gateway.mt.frame import Tools
@@ -43,7 +42,8 @@ ROBOTS = {
     "open.feishu.cn": "feishu",
     "open.larksuite.com": "feishu",
 }
-MASKED_NUMBER = re.compile(r"[+0-9]*\*+[0-9]*")
+MOBILE = re.compile(r"1[3-9][0-9]{9}")
+"""metering.yaml, ForewarnContact."""
 
 
 class ContactDesk:
@@ -58,10 +58,9 @@ class ContactDesk:
         former = await self._former(wanted, scope)
         if former is None and await count_contacts(self._database, merchant_id) >= MAX_CONTACTS:
             raise MtRefused(TOO_MANY_CONTACTS, f"a customer has at most {MAX_CONTACTS} contacts")
-        mobile = _kept_or(wanted.mobile, former.mobile if former else None)
         webhook = _kept_or(wanted.webhook, former.webhook if former else None)
-        number, address = _number(mobile), _email(wanted.email)
-        if not (mobile or webhook or address):
+        number, address = _number(wanted.mobile), _email(wanted.email)
+        if not (number or webhook or address):
             raise Refused("bad_field", "a contact has a mobile, an email or a webhook")
         contact_id = await next_number(self._database, "alert_contact") if former is None else former.id
         contact = AlertContact(
@@ -73,7 +72,7 @@ class ContactDesk:
             created_at=now if former is None else former.created_at,
             updated_at=now,
             **await self._webhook(webhook, former, contact_id, now),
-            **await self._mobile(number, mobile, former, contact_id, now),
+            **await self._mobile(number, former, contact_id, now),
         )
         await self._prefer(contact, now)
         await keep_contact(self._database, contact)
@@ -113,9 +112,9 @@ class ContactDesk:
         }
 
     async def _mobile(
-        self, number: str | None, mobile: str | None, former: AlertContact | None, contact_id: int, now: datetime
+        self, number: str | None, former: AlertContact | None, contact_id: int, now: datetime
     ) -> dict[str, str | None]:
-        if former is not None and mobile == former.mobile:
+        if former is not None and number == opened_mobile(former, self._vault):
             kept = ("mobile", "mobile_secret", "mobile_endpoint")
             return {name: getattr(former, name) for name in kept}
         if number is None:
@@ -157,19 +156,24 @@ def channel_of(webhook: str) -> str:
         return "webhook"
 
 
-def contact_row(contact: AlertContact) -> ContactRow:
+def opened_mobile(contact: AlertContact, vault: Vault) -> str | None:
+    """The whole number: the contract knows no other, and they are the customer's own people."""
+    return None if contact.mobile_secret is None else vault.decrypt(contact.mobile_secret)
+
+
+def contact_row(contact: AlertContact, vault: Vault) -> ContactRow:
     return ContactRow(
         id=contact.id,
         linkman=contact.linkman,
-        mobile=contact.mobile,
+        mobile=opened_mobile(contact, vault),
         email=contact.email,
         webhook=contact.webhook,
         is_default=contact.is_default,
     )
 
 
-def contact_rows(contacts: Sequence[AlertContact]) -> list[ContactRow]:
-    return [contact_row(contact) for contact in contacts]
+def contact_rows(contacts: Sequence[AlertContact], vault: Vault) -> list[ContactRow]:
+    return [contact_row(contact, vault) for contact in contacts]
 
 
 def _kept_or(sent: str | None, former: str | None) -> str | None:
@@ -177,18 +181,18 @@ def _kept_or(sent: str | None, former: str | None) -> str | None:
     sent = (sent or "").strip()
     if not sent:
         return None
-    if sent != former and (MASK in sent or MASKED_NUMBER.fullmatch(sent)):
-        raise Refused("bad_field", f"{MASK} and * stand for what is not shown: send the whole, or what was shown")
+    if sent != former and MASK in sent:
+        raise Refused("bad_field", f"webhook: {MASK} stands for what is not shown: send the whole, or what was shown")
     return sent
 
 
 def _number(mobile: str | None) -> str | None:
-    """The digits of a mobile number; None where there is none, or it is the masked one."""
-    if mobile is None or "*" in mobile:
+    """As the contract writes it; None where there is none."""
+    number = re.sub(r"[ ()-]", "", mobile or "").removeprefix("+86")
+    if not number:
         return None
-    number = re.sub(r"[ ()-]", "", mobile)
-    if not NUMBER.fullmatch(f"tel:{number}"):
-        raise Refused("bad_field", "mobile: 5 to 15 digits are expected")
+    if not MOBILE.fullmatch(number):
+        raise Refused("bad_field", "mobile: 11 digits are expected, the first of them 1 and 3 to 9")
     return number
 
 

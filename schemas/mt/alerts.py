@@ -51,7 +51,7 @@ class NewContact(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class ContactRow(Row):
-    """ForewarnContact as it is answered; mobile and webhook masked."""
+    """ForewarnContact as it is answered; the webhook masked; a mobile is whole, as the contract has it, or left out."""
 
     id: int
     linkman: str
@@ -59,6 +59,10 @@ class ContactRow(Row):
     email: str | None = None
     webhook: str | None = None
     is_default: bool | None = None
+
+    def __post_init__(self) -> None:
+        if self.mobile is not None and "*" in self.mobile:
+            self.mobile = None
 
 
 class ItemRow(Row):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.mt.contact_desk import ContactDesk, contact_row, contact_rows
+from gateway.mt.contact_desk import ContactDesk, contact_rows
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.system import Reply
 from handlers.products.moves import GrantState
@@ -23,6 +23,7 @@ HELD = (GrantState.OPEN, GrantState.DISABLED)
 class Alerts:
     def __init__(self, tools: Tools) -> None:
         self._database = tools.database
+        self._vault = tools.vault
         self._desk = ContactDesk(tools)
 
     async def configure(self, asked: Asked) -> Reply:
@@ -74,14 +75,16 @@ class Alerts:
                     item_name=names.get(rule.item, rule.item),
                     period_seconds=rule.period_seconds,
                     error_count=rule.error_count,
-                    contact_list=[contact_row(contacts[each]) for each in rule.contacts if each in contacts],
+                    contact_list=[
+                        contact_row(contacts[each], self._vault) for each in rule.contacts if each in contacts
+                    ],
                 )
                 for rule in rules
             ]
         )
 
     async def contacts(self, asked: Asked) -> Reply:
-        return Reply(contact_rows(await contacts_of(self._database, asked.scope)))
+        return Reply(contact_rows(await contacts_of(self._database, asked.scope), self._vault))
 
     async def add_contact(self, asked: Asked) -> Reply:
         await self._desk.keep(asked.body, merchant_of(asked), asked.scope, asked.at)

@@ -122,7 +122,8 @@ def with_metering(settings: Settings, **metering: Any) -> Settings:
     """The settings, and tokens for everybody."""
     changed = MeteringSettings.model_validate({**METERING, **metering})
     files = FilesSettings(link_key=SecretStr("a key for the links of the tests"))
-    return settings.model_copy(update={"metering": changed, "files": files})
+    push = settings.push.model_copy(update={"secrets_keys": [SecretStr(Fernet.generate_key().decode())]})
+    return settings.model_copy(update={"metering": changed, "files": files, "push": push})
 
 
 def signed(body: Any) -> dict[str, str]:
