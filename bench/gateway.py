@@ -98,8 +98,8 @@ def server(name: str, arguments: tuple[str, ...], port: int, environment: Mappin
     )
 
 
-async def load(contender: Contender, connections: int, seconds: float, run: int) -> Measured:
-    arguments = (contender.kind, contender.port, connections, seconds, f"{contender.name}-{run}")
+async def load(contender: Contender, connections: int, seconds: float, run: str) -> Measured:
+    arguments = (contender.kind, contender.port, connections, seconds, run)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.load", *map(str, arguments), stdout=asyncio.subprocess.PIPE
     )
@@ -117,7 +117,7 @@ def cpu_seconds(pid: int) -> float:
 
 async def one_round(contender: Contender, arguments: argparse.Namespace, number: int) -> Round:
     before = cpu_seconds(contender.pid)
-    measured = await load(contender, arguments.connections, arguments.seconds, number)
+    measured = await load(contender, arguments.connections, arguments.seconds, f"{contender.name}-{number}")
     spent = cpu_seconds(contender.pid) - before
     return Round(measured, spent / (measured.requests + measured.warm_up))
 

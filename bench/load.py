@@ -1,6 +1,7 @@
 """A load over keep-alive connections, as a process of its own: one request under way per connection.
 
-Run as `python -m bench.load KIND PORT CONNECTIONS SECONDS RUN`; prints one line of JSON. A
+Run as `python -m bench.load KIND PORT CONNECTIONS SECONDS RUN`; prints one line of JSON. For messages between two
+RUN is FIRST+COUNT, their numbers. A
 client library would cost more than the server under test, so requests are bytes and
 answers are only counted.
 """
@@ -10,6 +11,7 @@ import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import msgspec
 import uvloop
@@ -119,9 +121,9 @@ def a_message(kind: str, number: int) -> bytes:
     return msgspec.json.encode(body)
 
 
-def messages(kind: str) -> Iterator[bytes]:
+def messages(kind: str, first: int, count: int) -> Iterator[bytes]:
     head = f"POST /v4/openim/sendmsg?{query()} HTTP/1.1\r\nHost: gateway\r\n".encode()
-    for number in itertools.count():
+    for number in range(first, first + count):
         body = a_message(kind, number)
         yield b"%sContent-Length: %d\r\n\r\n%s" % (head, len(body), body)
 
@@ -132,11 +134,14 @@ def good(head: bytes, body: bytes) -> bool:
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request, waits for its answer, sends the next."""
+    """Sends a request, waits for its answer, sends the next; goes idle when there is none."""
 
-    def __init__(self, next_request: Callable[[], bytes], report: Callable[[float, bool], None]) -> None:
+    def __init__(
+        self, next_request: Callable[[], bytes | None], report: Callable[[float, bool], None], idle: Callable[[], None]
+    ) -> None:
         self._next_request = next_request
         self._report = report
+        self._idle = idle
         self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -144,8 +149,12 @@ class Connection(asyncio.Protocol):
         self._send()
 
     def _send(self) -> None:
+        request = self._next_request()
+        if request is None:
+            self._idle()
+            return
         self._sent_at = time.perf_counter()
-        self._transport.write(self._next_request())
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         self._received += data
@@ -166,11 +175,15 @@ class Connection(asyncio.Protocol):
             raise error
 
 
-async def measure(port: int, connections: int, seconds: float, requests: Iterator[bytes]) -> Measured:
+async def measure(
+    port: int, connections: int, seconds: float, requests: Iterator[bytes], warm_up_seconds: float
+) -> Measured:
+    """Until the time is over, or there are no requests any more and all are answered."""
     loop = asyncio.get_running_loop()
     latencies: list[float] = []
     warm_up = refused = 0
-    warm_at = time.perf_counter() + WARM_UP_SECONDS
+    warm_at = time.perf_counter() + warm_up_seconds
+    busy, over = connections, asyncio.Event()
 
     def report(latency: float, went_well: bool) -> None:
         nonlocal refused, warm_up
@@ -180,11 +193,19 @@ async def measure(port: int, connections: int, seconds: float, requests: Iterato
         else:
             warm_up += 1
 
+    def idle() -> None:
+        nonlocal busy
+        busy -= 1
+        if not busy:
+            over.set()
+
     opened = [
-        await loop.create_connection(lambda: Connection(lambda: next(requests), report), "127.0.0.1", port)
+        await loop.create_connection(lambda: Connection(lambda: next(requests, None), report, idle), "127.0.0.1", port)
         for _ in range(connections)
     ]
-    await asyncio.sleep(WARM_UP_SECONDS + seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(warm_up_seconds + seconds):
+            await over.wait()
     elapsed = time.perf_counter() - warm_at
     for transport, _ in opened:
         transport.abort()
@@ -198,10 +219,13 @@ def main(kind: str, port: str, connections: str, seconds: str, run: str) -> None
     if kind == "callbacks":
         requests = callbacks(run, int((float(seconds) + WARM_UP_SECONDS) * SIGNED_A_SECOND))
     elif kind in ("pairs", "hot"):
-        requests = messages(kind)
+        first, _, count = run.partition("+")
+        requests = messages(kind, int(first), int(count))
     else:
         requests = events(run)
-    measured = uvloop.run(measure(int(port), int(connections), float(seconds), requests))
+    # So many messages are a round by themselves, from the first to the last.
+    warm_up = 0.0 if kind in ("pairs", "hot") else WARM_UP_SECONDS
+    measured = uvloop.run(measure(int(port), int(connections), float(seconds), requests, warm_up))
     sys.stdout.buffer.write(msgspec.json.encode(measured) + b"\n")
 
 

@@ -1,6 +1,6 @@
 """Messages between two: how many a second from HTTP to stored and counted, how soon, and with how many there already.
 
-    python -m bench.messages [--seconds 5] [--rounds 3] [--connections 64] [--rate 100] [--stored 10000 1000000]
+    python -m bench.messages [--messages 10000] [--rounds 3] [--rate 100] [--stored 10000 1000000]
 
 One run, one embedded broker and store, two contenders in interleaved rounds, each a gateway and a worker as
 processes, loaded by another process:
@@ -33,7 +33,7 @@ from rich.table import Table
 
 from bench.gateway import Contender as Loaded
 from bench.gateway import cpu_seconds, load, server
-from bench.load import ADMIN, APP, KEY, PAIRS, WARM_UP_SECONDS, Measured, a_message, query, talkers
+from bench.load import ADMIN, APP, KEY, PAIRS, Measured, a_message, query, talkers
 from bench.peers import bare_messages
 from bench.stored_messages import fill
 from bench.visible import percentile
@@ -175,6 +175,13 @@ class Client:
                 await asyncio.sleep(ASK_EVERY_SECONDS)
         return unread
 
+    async def until_shown(self, sender: str, receiver: str, key: str) -> None:
+        """On the bare path: return when the message is stored."""
+        message = {"From_Account": sender, "To_Account": receiver, "MsgKey": key}
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while not (await self.call("shown", message))[0]["Shown"]:
+                await asyncio.sleep(ASK_EVERY_SECONDS)
+
 
 async def import_everybody(client: Client) -> None:
     everybody = [name for kind in SHAPES for number in range(PAIRS) for name in talkers(kind, number)]
@@ -197,36 +204,40 @@ async def one_round(contender: Contender, shape: str, arguments: argparse.Namesp
     before = await contender.counted()
     used = {name: cpu_seconds(pid) for name, pid in contender.processes.items()}
     loaded = Loaded(contender.name, shape, contender.port, contender.processes["gateway"])
-    measured = await load(loaded, arguments.connections, arguments.seconds, run)
-    ended = time.perf_counter()
-    sent = measured.requests + measured.warm_up
+    sent = arguments.messages
+    measured = await load(loaded, arguments.connections, DEADLINE_SECONDS, f"{run * sent}+{sent}")
+    answered = time.perf_counter()
     await settled(contender)
-    seconds = WARM_UP_SECONDS + measured.seconds + time.perf_counter() - ended
+    seconds = measured.seconds + time.perf_counter() - answered
     cpu = {name: (cpu_seconds(pid) - used[name]) / sent for name, pid in contender.processes.items()}
     counted = await contender.counted() - before
-    # What was under way when the load ended was not answered, and is counted all the same.
-    if measured.refused or not sent <= counted <= sent + arguments.connections:
+    if measured.refused or counted != sent:
         raise SystemExit(f"{contender.name}: {sent} sent, {measured.refused} of them refused, {counted} counted")
     return Round(measured, sent / seconds, cpu)
 
 
 async def wait_at_pace(contender: Contender, client: Client, shape: str, arguments: argparse.Namespace) -> Waited:
-    """Messages at a steady pace. One is visible when all that were begun before its answer are."""
+    """Messages at a steady pace. One is visible when all that were begun before its answer are counted; on the bare
+    path, where nothing is counted, when it is found by its key."""
+    counts = contender.name == "fanfold"
     await settled(contender)
     begun = Counter[str]()
     waited = Waited([], [])
 
     async def one(number: int) -> None:
-        _, receiver = talkers(shape, number)
+        sender, receiver = talkers(shape, number)
         watched = number % WATCHED == 0
-        if receiver not in begun:
-            begun[receiver] = await client.unread(receiver) if watched else 0
+        if watched and counts and receiver not in begun:
+            begun[receiver] = await client.unread(receiver)
         begun[receiver] += 1
-        _, seconds = await client.call("openim/sendmsg", a_message(shape, number))
+        answer, seconds = await client.call("openim/sendmsg", a_message(shape, number))
         waited.answered.append(seconds)
         if watched:
             wanted, answered = begun[receiver], time.perf_counter()
-            await client.until(receiver, lambda unread: unread >= wanted)
+            if counts:
+                await client.until(receiver, lambda unread: unread >= wanted)
+            else:
+                await client.until_shown(sender, receiver, answer["MsgKey"])
             waited.visible.append(time.perf_counter() - answered)
 
     # The first alone: what a receiver has unread so far is asked once.
@@ -336,8 +347,8 @@ def show(levels: Sequence[Level], arguments: argparse.Namespace) -> None:
 
 def rates(level: Level, arguments: argparse.Namespace) -> Table:
     table = Table(
-        title=f"{level.stored:,} messages stored; {arguments.connections} connections, {arguments.rounds} rounds of "
-        f"{arguments.seconds:g} s, {os.cpu_count()} cores; medians"
+        title=f"{level.stored:,} messages stored; {arguments.rounds} rounds of {arguments.messages:,} messages over "
+        f"{arguments.connections} connections, {os.cpu_count()} cores; medians"
     )
     for heading in ("", "answered/s", "p50 ms", "p99 ms", "counted/s", "of bare", "CPU us: gateway", "worker", "store"):
         table.add_column(heading, justify="right" if heading else "left")
@@ -397,10 +408,11 @@ def growth(levels: Sequence[Level]) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench.messages")
-    parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--messages", type=int, default=10_000, help="of a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=100)
+    parser.add_argument("--rate", type=float, default=100, help="messages a second, for the time until one shows")
+    parser.add_argument("--seconds", type=float, default=10, help="at that rate")
     parser.add_argument("--stored", type=int, nargs="+", default=[10_000, 1_000_000])
     arguments = parser.parse_args()
     show(asyncio.run(run(arguments)), arguments)

@@ -47,22 +47,25 @@ class Server:
         message = msgspec.json.decode(await request.read())
         at = int(time.time())
         key = f"{random.getrandbits(32)}_{message['MsgRandom']}_{at}"
-        sender, receiver = message["From_Account"], message["To_Account"]
+        pair = f"{message['From_Account']}/{message['To_Account']}"
+        message["_id"] = f"{pair}/{key}"
         event = Event(
-            id=f"{sender}/{receiver}/{key}",
+            id=message["_id"],
             source="bare",
             type=SENT,
-            subject=f"{sender}/{receiver}",
+            subject=pair,
             time=datetime.now(UTC),
             data=msgspec.json.encode(message),
         )
         await self._publisher.publish([event])
         return _answer({"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "MsgTime": at, "MsgKey": key})
 
-    async def unread(self, request: web.Request) -> web.Response:
+    async def shown(self, request: web.Request) -> web.Response:
+        """Whether a message is stored."""
         asked = msgspec.json.decode(await request.read())
-        number = await self._database[COLLECTION].count_documents({"To_Account": asked["To_Account"]})
-        return _answer({"ActionStatus": "OK", "ErrorInfo": "", "ErrorCode": 0, "AllC2CUnreadMsgNum": number})
+        message_id = f"{asked['From_Account']}/{asked['To_Account']}/{asked['MsgKey']}"
+        found = await self._database[COLLECTION].find_one({"_id": message_id}, {"_id": 1})
+        return _answer({"ErrorCode": 0, "Shown": found is not None})
 
 
 def _answer(body: object) -> web.Response:
@@ -75,11 +78,10 @@ async def serve(port: int, bootstrap: str, uri: str) -> None:
         open_database(MongoSettings(uri=uri)) as database,  # type: ignore[arg-type]
     ):
         await publisher.wait_connected()
-        await database[COLLECTION].create_index([("To_Account", 1)])
         server = Server(publisher, database)
         app = web.Application()
         app.router.add_post("/v4/openim/sendmsg", server.send)
-        app.router.add_post("/v4/openim/get_c2c_unread_msg_num", server.unread)
+        app.router.add_post("/v4/shown", server.shown)
         async with serving(app, GatewaySettings(port=port)):
             await asyncio.Event().wait()
 
