@@ -56,6 +56,19 @@ def checked_fernet_keys(keys: list[SecretStr]) -> list[SecretStr]:
     return keys
 
 
+def checked_webhook_secrets(secrets: list[SecretStr]) -> list[SecretStr]:
+    """Raises ValueError, without any of them, where one is no secret of Standard Webhooks."""
+    for number, secret in enumerate(secrets, start=1):
+        kind, _, encoded = secret.get_secret_value().partition("_")
+        try:
+            size = len(b64decode(encoded, validate=True))
+        except ValueError:
+            size = 0
+        if kind != "whsec" or not 24 <= size <= 64:
+            raise ValueError(f"secret {number}: whsec_ and 24 to 64 bytes in base64 are expected")
+    return secrets
+
+
 class Part(BaseModel):
     """One part's settings; each field's docstring says when to turn it."""
 
@@ -433,7 +446,7 @@ class MeteringSettings(Part):
     """`whsec_` and 24 to 64 bytes in base64: signs what the payment system says at /callbacks/payments. Several while
     one takes another's place."""
     pay_url: str | None = None
-    """Where a recharge is paid, with `{payNo}`, `{amount}` and `{payMethod}` in it; left out, no address is answered."""
+    """Where a recharge is paid, with `{payNo}`, `{amount}` and `{payMethod}` in it; else no address is answered."""
     pay_minutes: int = Field(default=120, ge=1)
     """How long a recharge order waits for its payment."""
 
@@ -450,6 +463,11 @@ class MeteringSettings(Part):
     @classmethod
     def _fernet_keys(cls, keys: list[SecretStr]) -> list[SecretStr]:
         return checked_fernet_keys(keys)
+
+    @field_validator("payments_secrets")
+    @classmethod
+    def _can_sign(cls, secrets: list[SecretStr]) -> list[SecretStr]:
+        return checked_webhook_secrets(secrets)
 
     @field_serializer("tokens", when_used="json")
     def _without_tokens(self, tokens: dict[SecretStr, MtPrincipal]) -> list[MtPrincipal]:

@@ -15,6 +15,7 @@ from gateway.im.system import im_system
 from gateway.inbox import inbox_system
 from gateway.jobs import jobs_system
 from gateway.mt.system import mt_system
+from gateway.payments import payments_system
 from gateway.preferences import preferences_system
 from gateway.system import System
 from gateway.tg_binding import tg_binding_system
@@ -37,6 +38,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         im_system(settings.im, database, net, settings.files),
         im_callbacks_system(settings.im, database),
         mt_system(settings, database, net),
+        payments_system(settings.metering),
         tg_binding_system(settings, database),
         tg_updates_system(settings.telegram, database),
         contact_binding_system(settings.contact_binding, database),

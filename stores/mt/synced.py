@@ -10,6 +10,7 @@ from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
+from schemas.cloudevents import to_millisecond
 from schemas.errors import StoreAway
 from stores.mongo import Database, translated
 
@@ -31,7 +32,7 @@ async def keep_newest(
     always: Mapping[str, Any],
 ) -> bool:
     """Keep what is newer; whether anything changed. `always` is set with it. Raises StoreAway."""
-    documents = database[collection]
+    documents, at = database[collection], to_millisecond(at)  # as it is stored
     for _ in range(ATTEMPTS):
         with translated():
             known = await documents.find_one({"_id": number})

@@ -116,19 +116,22 @@ class MongoLooks:
         return await self._change(_as_seen(seen), {"sweep": _document(sweep)})
 
     async def recipients(self, wallet: Watched) -> Mapping[int, str]:
-        """Its contacts; where it has none, the customer's default one."""
-        contacts: Sequence[int] = wallet.contacts
-        if not contacts:
-            match = {"merchant_id": wallet.merchant_id, "is_default": True}
-            with translated():
-                found = await self._database[ALERT_CONTACTS].find(match, {"_id": 1}).to_list()
-            contacts = [contact["_id"] for contact in found]
-        return {contact: recipient_of(contact) for contact in contacts}
+        return await recipients_of(self._database, wallet.merchant_id, wallet.contacts)
 
     async def _change(self, match: Document, sets: Document) -> bool:
         with translated():
             changed = await self._wallets.update_one(match, {"$set": sets, "$inc": {"revision": 1}})
         return changed.matched_count > 0
+
+
+async def recipients_of(database: Database, merchant_id: int | None, contacts: Sequence[int]) -> Mapping[int, str]:
+    """Whom to tell of a wallet: its contacts; where it has none, the customer's default one. Raises StoreAway."""
+    if not contacts:
+        with translated():
+            match = {"merchant_id": merchant_id, "is_default": True}
+            found = await database[ALERT_CONTACTS].find(match, {"_id": 1}).to_list()
+        contacts = [contact["_id"] for contact in found]
+    return {contact: recipient_of(contact) for contact in contacts}
 
 
 def _as_seen(seen: Watched) -> Document:

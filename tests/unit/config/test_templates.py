@@ -11,6 +11,7 @@ from schemas.template import TemplateText
 FIELDS: dict[str, dict[str, Any]] = {
     "alert.closed": {"product": "Phone check"},
     "alert.raised": {"product": "Phone check", "errors": 12, "period_seconds": 60},
+    "contract.to.sign": {"contract": "Frame contract", "url": "https://sign.example/1"},
     "detection.noticed": {},
     "endpoint.disabled": {"endpoint": "ep_1", "channel": "webhook", "reason": "failing"},
     "product.abnormal": {"item": "PHONE", "name": "Phone check", "when": "2026-03-01 00:00:00"},
@@ -20,6 +21,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "wallet.locked": {"wallet": "Main", "balance_micros": -1_000_000},
     "wallet.low": {"wallet": "Main", "balance_micros": 4_500_000, "threshold_micros": 10_000_000},
     "wallet.overdrawn": {"wallet": "Main", "balance_micros": -1_000_000, "quota_micros": 5_000_000},
+    "wallet.recharged": {"wallet": "Main", "amount_micros": 100_000_000},
 }
 """What each template needs at least."""
 OPTIONAL: dict[str, dict[str, Any]] = {
@@ -39,6 +41,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
     "wallet.locked": {"currency": "CNY"},
     "wallet.low": {"currency": "CNY"},
     "wallet.overdrawn": {"currency": "CNY"},
+    "wallet.recharged": {"currency": "CNY"},
 }
 
 
