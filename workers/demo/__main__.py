@@ -22,6 +22,7 @@ from workers.commands.console import quiet
 from workers.commands.process import run_loop
 from workers.demo import report
 from workers.demo.expected import Model
+from workers.demo.preparing import prepare
 from workers.demo.receiver import Receiver
 from workers.demo.running import Place, everything, forget_other_settings
 from workers.demo.seeing import (
@@ -33,7 +34,7 @@ from workers.demo.seeing import (
     settled,
     wait_for_bans_lifted,
 )
-from workers.demo.sending import Phase, Sender, prepare
+from workers.demo.sending import Phase, Sender
 from workers.demo.traffic import Author, Poison, Request
 from workers.embedded.errors import CannotStart
 
@@ -100,10 +101,11 @@ class Demo:
         self._model = Model()
 
     async def run(self, calls: int, seed: int) -> int:
-        author = Author(seed, datetime.now(UTC), ACCOUNTS)
+        now = datetime.now(UTC)
+        author = Author(seed, now, ACCOUNTS)
         traffic = author.traffic(calls)
         await self._receiver.register(self._http, author.readers)
-        await prepare(self._http)
+        await prepare(self._http, now)
         half = len(traffic.requests) // 2
         phases = [
             Phase("At a steady pace", traffic.requests[:half], PACE),

@@ -10,6 +10,7 @@ import msgspec
 
 from workers.demo.messages import APP, Heard
 from workers.demo.traffic import BAN, CHINA, EVENTS, LOGIN, NOTICE, OK, Poison, Request
+from workers.demo.usage import Bill
 
 BANNED = 2
 IM = "/v4/"
@@ -37,6 +38,13 @@ class World(msgspec.Struct):
     messages: int = 0
     unread_messages: dict[str, int] = {}
     """By user of the IM app."""
+    calls: int = 0
+    """Of metered products."""
+    calls_repeated: int = 0
+    calls_charged: int = 0
+    calls_free: int = 0
+    balances: dict[int, int] = {}
+    """By customer of the metering platform, in micro-units."""
 
 
 class Model:
@@ -53,6 +61,7 @@ class Model:
         self._refused: Counter[str] = Counter()
         self._world = World()
         self._heard = Heard()
+        self._bill = Bill()
 
     def take(self, request: Request) -> None:
         if request.outcome != OK:
@@ -103,6 +112,9 @@ class Model:
             self._unread[f"user/{APP}:{body['To_Account']}"] += 1
 
     def _take_event(self, event: dict[str, Any]) -> None:
+        if event["type"] == "usage.recorded":
+            self._bill.take(event["data"])
+            return
         if event["id"] in self._events:
             self._world.duplicates_dropped += 1
             return
@@ -130,6 +142,11 @@ class Model:
             refused=dict(self._refused),
             messages=self._heard.messages,
             unread_messages=dict(self._heard.unread),
+            calls=self._bill.calls,
+            calls_repeated=self._bill.repeated,
+            calls_charged=self._bill.charged,
+            calls_free=self._bill.free,
+            balances=self._bill.balances(),
         )
 
     def _online(self, user: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -11,6 +12,8 @@ from workers.demo.expected import World
 from workers.demo.seeing import Panel
 from workers.demo.sending import Phase
 
+CENT = 10_000
+"""In micro-units."""
 SHOWN_ANSWERS = 10
 NAME_WIDTH = 46
 """The same for all tables, so that they stand in line."""
@@ -65,9 +68,21 @@ def compare(
                 _differing(expected.unread_messages, found.unread_messages),
             ),
         ],
+        "Usage": [
+            Line("calls recorded", expected.calls, found.calls),
+            Line("charged", expected.calls_charged, found.calls_charged),
+            Line("free of charge", expected.calls_free, found.calls_free),
+            Line(
+                "left in all wallets, in cents",
+                sum(expected.balances.values()) // CENT,
+                sum(found.balances.values()) // CENT,
+            ),
+            Line("wallets with a balance they must not have", 0, _differing(expected.balances, found.balances)),
+        ],
         "Sent more than once": [
             Line("calls answered as before", expected.answered_from_memory, found.answered_from_memory),
             Line("events dropped as duplicates", expected.duplicates_dropped, found.duplicates_dropped),
+            Line("calls reported more than once", expected.calls_repeated, found.calls_repeated),
         ],
         "Refused": list(_by_name("{}", expected.refused, found.refused)),
         "Dead letters": list(_by_name("{}", expected.dead_letters, found.dead_letters)),
@@ -79,7 +94,7 @@ def _by_name(pattern: str, expected: Mapping[str, int], found: Mapping[str, int]
         yield Line(pattern.format(name), expected.get(name, 0), found.get(name, 0))
 
 
-def _differing(expected: Mapping[str, object], found: Mapping[str, object]) -> int:
+def _differing(expected: Mapping[Any, object], found: Mapping[Any, object]) -> int:
     return sum(expected.get(name) != found.get(name) for name in expected.keys() | found.keys())
 
 

@@ -13,7 +13,7 @@ import msgspec
 import orjson
 
 from config.settings import ENV_PREFIX, KafkaSettings, MongoSettings
-from workers.demo import messages, traffic
+from workers.demo import messages, traffic, usage
 from workers.embedded.child import Command, running
 from workers.embedded.ports import LOOPBACK, free_port
 
@@ -67,6 +67,7 @@ def _keys() -> dict[str, str]:
         "EVENTS__TOKENS": [traffic.EVENTS_TOKEN],
         "OPERATORS__TOKENS": [traffic.OPERATORS_TOKEN],
         "IM__APPS": {messages.APP: {"key": messages.KEY, "admins": [messages.ADMIN]}},
+        "METERING__TOKENS": {usage.OPERATOR_TOKEN: {"role": "operator", "user_id": 1, "name": "demo"}},
         "PUSH__TOKENS": [traffic.PUSH_TOKEN],
         # The demo's own receiver; elsewhere pushes reach no private address.
         "PUSH__ALLOW_NETWORKS": [f"{LOOPBACK}/32"],

@@ -13,15 +13,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from config.topics import TOPICS
 from handlers.im.conversations import MESSAGES
+from handlers.usage.records import USAGE_RECORDS
+from handlers.usage.totals import CUST_DAILY
 from schemas.delivery import OPEN
 from stores.collections import DELIVERIES
 from stores.mongo import Database
 from streams.cluster import Cluster
 from workers.demo.expected import BANNED, World
 from workers.demo.messages import TALKERS, UNREAD, path_of
+from workers.demo.preparing import operate
 from workers.demo.receiver import Receiver
 from workers.demo.sending import ask
 from workers.demo.traffic import OK, OPERATORS_TOKEN
+from workers.demo.usage import MERCHANTS, MICRO
 
 SETTLED_SECONDS = 120.0
 LIFTED_SECONDS = 20.0
@@ -74,6 +78,10 @@ async def see(
         refused={reason: count for reason, count in outcomes.items() if reason != OK},
         messages=await database[MESSAGES].count_documents({}),
         unread_messages=await _unread_messages(http),
+        calls=await database[USAGE_RECORDS].count_documents({}),
+        calls_repeated=total(metrics, "fanfold_usage_duplicates_dropped"),
+        **await _totals(database),
+        balances=await _balances(http),
     )
 
 
@@ -86,6 +94,23 @@ async def _unread_messages(http: aiohttp.ClientSession) -> dict[str, int]:
             if count := (await answer.json())["AllC2CUnreadMsgNum"]:
                 unread[user] = count
     return unread
+
+
+async def _totals(database: Database) -> dict[str, int]:
+    """Over all customers, products and days."""
+    sums: Counter[str] = Counter()
+    async for day in database[CUST_DAILY].find({}):
+        sums.update(calls_charged=day["charged"], calls_free=day["free"])
+    return dict(sums)
+
+
+async def _balances(http: aiohttp.ClientSession) -> dict[int, int]:
+    """By customer, in micro-units: what the operators' portal says."""
+    balances = {}
+    for merchant_id in MERCHANTS:
+        for wallet in await operate(http, "customer/wallet/list", {"merchantId": merchant_id}):
+            balances[merchant_id] = round(wallet["balance"] * MICRO)
+    return balances
 
 
 async def _accounts(database: Database, now: datetime) -> dict[str, tuple[bool, bool]]:

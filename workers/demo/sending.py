@@ -9,7 +9,6 @@ import aiohttp
 import msgspec
 import orjson
 
-from workers.demo.messages import IMPORT_ACCOUNTS, TALKERS, path_of
 from workers.demo.traffic import CHAT, CHAT_TOKEN, JSON, OK, Request
 
 CONNECTIONS = 32
@@ -110,17 +109,6 @@ def outcome_of(status: int, answer: Any) -> str:
         return OK
     reason: str = answer.get("reason") or CODES.get(answer.get("code"), f"status {status}")
     return reason
-
-
-async def prepare(http: aiohttp.ClientSession) -> None:
-    """What the traffic supposes: the users of the IM app are there."""
-    await _ok(http, path_of(IMPORT_ACCOUNTS), {"Accounts": TALKERS})
-
-
-async def _ok(http: aiohttp.ClientSession, path: str, body: Any) -> None:
-    outcome, answer = await send(http, Request(path, orjson.dumps(body), headers=JSON))
-    if outcome != OK:
-        raise RuntimeError(f"{path.partition('?')[0]}: {outcome}: {answer[:200]!r}")
 
 
 async def ask(http: aiohttp.ClientSession, operation: str, body: Any = None) -> Any:

@@ -12,6 +12,7 @@ import orjson
 from gateway.chat_auth import signature_of
 from workers.demo import messages
 from workers.demo.messages import Talk
+from workers.demo.usage import Calls
 
 SECRET_ID, SECRET = "demo", "demo-secret"
 CHAT_TOKEN, EVENTS_TOKEN, OPERATORS_TOKEN, PUSH_TOKEN = "chat-token", "events-token", "operators-token", "push-token"
@@ -68,6 +69,7 @@ class Author:
         self.readers = [f"reader-{number}" for number in range(max(3, accounts // 50))]
         self._written = 0
         self._talk = Talk(self._random, now)
+        self._calls = Calls(self._random, now)
 
     def traffic(self, calls: int) -> Traffic:
         """So many requests, about: each kind in its share, the bad and the repeated among the good."""
@@ -77,8 +79,17 @@ class Author:
         return Traffic(requests, self._poison(max(6, calls // 250)))
 
     def _some(self) -> Iterator[Request]:
-        kinds = (self._login, self._ban, self._notice, self._profiles, self._customer, self._message, self._mistake)
-        [write] = self._random.choices(kinds, weights=(50, 10, 5, 6, 6, 14, 9))
+        kinds = {
+            self._login: 50,
+            self._ban: 10,
+            self._notice: 5,
+            self._profiles: 6,
+            self._customer: 6,
+            self._message: 12,
+            self._usage: 2,
+            self._mistake: 9,
+        }
+        [write] = self._random.choices(list(kinds), weights=list(kinds.values()))
         request = write()
         yield request
         # Callers that time out send once more.
@@ -197,6 +208,9 @@ class Author:
         known by what it is."""
         call, body = self._talk.message()
         return Request(messages.path_of(call), body, repeatable=call == messages.IMPORT)
+
+    def _usage(self) -> Request:
+        return Request(EVENTS, orjson.dumps(self._calls.batch()), headers=BATCH)
 
     def _mistake(self) -> Request:
         body = self._login_body()

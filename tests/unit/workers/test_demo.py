@@ -17,6 +17,7 @@ from workers.demo.seeing import Panel
 from workers.demo.traffic import BAN, EVENTS, LOGIN, NOTICE, OK, Author, Request
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+SIGNED = (LOGIN, BAN, NOTICE)
 
 
 def signed(path: str, **body: Any) -> Request:
@@ -39,9 +40,9 @@ def test_the_same_seed_writes_the_same_traffic_and_another_does_not() -> None:
 
 def test_the_traffic_holds_every_kind_of_call_and_of_mistake() -> None:
     traffic = Author(1, NOW, 300).traffic(6_000)
-    good = Counter(request.path for request in traffic.requests if request.outcome == OK)
+    good = Counter(request.path.partition("?")[0] for request in traffic.requests if request.outcome == OK)
 
-    assert good.keys() == {LOGIN, BAN, NOTICE, EVENTS}
+    assert good.keys() == {LOGIN, BAN, NOTICE, EVENTS, "/v4/openim/sendmsg", "/v4/openim/importmsg"}
     assert {request.outcome for request in traffic.requests} == {
         OK,
         "bad_field",
@@ -59,7 +60,7 @@ def test_the_traffic_holds_every_kind_of_call_and_of_mistake() -> None:
 
 def test_no_two_signed_calls_have_the_same_time() -> None:
     requests = Author(1, NOW, 300).traffic(2_000).requests
-    sent = [request for request in requests if request.outcome == OK and request.path != EVENTS and not request.again]
+    sent = [request for request in requests if request.outcome == OK and request.path in SIGNED and not request.again]
     times = [json.loads(request.body)["timestamp"] for request in sent]
 
     assert len(set(times)) == len(times)
@@ -143,3 +144,27 @@ def test_accounts_in_another_state_are_counted_though_the_sums_agree() -> None:
     assert [line.name for line in tables["Accounts"] if not line.agrees] == [
         "accounts in another state than they must be"
     ]
+
+
+def test_calls_are_billed_once_and_those_that_are_free_not_at_all() -> None:
+    def call(number: int, item: str, success: int) -> dict[str, Any]:
+        data = {"seqNo": f"call-{number}", "deptId": 10_010, "checkItem": item, "success": success}
+        return {"id": f"usage-{number}", "type": "usage.recorded", "data": data}
+
+    hits = [call(number, "MOBILE", 1) for number in range(12)]
+    others = [call(20, "MOBILE", 0), call(21, "IDCARD", 0)]
+    seen = world(Request(EVENTS, orjson.dumps(hits + others)), Request(EVENTS, orjson.dumps(hits[:3])))
+
+    assert (seen.calls, seen.calls_repeated, seen.calls_free, seen.calls_charged) == (14, 3, 10, 3)
+    assert seen.balances[1001] == 100_000_000 - 2 * 120_000 - 50_000
+
+
+def test_a_message_is_unread_unless_its_sender_said_otherwise_and_an_import_counts_once() -> None:
+    def sent(call: str, **more: Any) -> Request:
+        return Request(f"/v4/openim/{call}?x=1", orjson.dumps({"From_Account": "a", "To_Account": "b", **more}))
+
+    imported = sent("importmsg", SyncFromOldSystem=5)
+    again = msgspec.structs.replace(imported, again=True)
+    seen = world(sent("sendmsg"), sent("sendmsg", SendMsgControl=["NoUnread"]), imported, again)
+
+    assert (seen.messages, seen.unread_messages, seen.duplicates_dropped) == (3, {"b": 2}, 1)
