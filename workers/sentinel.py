@@ -7,6 +7,7 @@ What happens to a failure is in `workers.sentinel_stream`, what follows from it 
 import asyncio
 import logging
 from contextlib import AsyncExitStack
+from tempfile import TemporaryDirectory
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -55,11 +56,13 @@ async def run_sentinel(settings: Settings, stop: asyncio.Event, health: Health) 
 async def _stream(
     settings: Settings, database: Database, publisher: Publisher, stop: asyncio.Event, health: Health
 ) -> None:
-    async with open_cluster(settings.kafka) as cluster:
+    async with AsyncExitStack() as stack:
+        cluster = await stack.enter_async_context(open_cluster(settings.kafka))
+        folder = stack.enter_context(TemporaryDirectory(prefix="fanfold-sentinel-"))
         ready = asyncio.Event()
         watch = Watch(database, publisher, settings.sentinel)
         patience = patience_with(health, f"{GROUP} stream")
-        stream = FailureStream(settings, watch, publisher, cluster, patience)
+        stream = FailureStream(settings, watch, publisher, cluster, patience, folder)
         telling = asyncio.create_task(_tell(ready, health), name="sentinel ready")
         try:
             await stream.run(stop, ready)

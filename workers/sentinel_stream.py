@@ -65,8 +65,15 @@ class FailureStream:
     """One life of Faust's application: from joining the group until it is stopped, or something breaks."""
 
     def __init__(
-        self, settings: Settings, watch: Watch, publisher: Publishes, cluster: Cluster, patience: Patience
+        self,
+        settings: Settings,
+        watch: Watch,
+        publisher: Publishes,
+        cluster: Cluster,
+        patience: Patience,
+        folder: str,
     ) -> None:
+        """`folder` is Faust's own: empty, and of no use after this stream."""
         self._settings = settings.sentinel
         self._watch = watch
         self._publisher = publisher
@@ -80,7 +87,7 @@ class FailureStream:
         self._done: dict[int, int] = {}
         """Partition to the offset behind the last failure dealt with, and to the time of the newest one."""
         self._newest: dict[int, int] = {}
-        self.app = _app(settings)
+        self.app = _app(settings, folder)
         expires = MAX_PERIOD_SECONDS + settings.sentinel.late_seconds
         windows = self.app.Table("windows", partitions=TOPIC.partitions).tumbling(BUCKET_SECONDS, expires=expires)
         self._windows = cast("Windows", windows.table)
@@ -217,7 +224,7 @@ class FailureStream:
             reader_metrics.LAG.labels(TOPIC.name, str(partition)).set(self._lag(partition) or 0)
 
 
-def _app(settings: Settings) -> faust.App:
+def _app(settings: Settings, folder: str) -> faust.App:
     kafka = settings.kafka
     session = kafka.session_timeout_seconds
     return faust.App(
@@ -225,6 +232,7 @@ def _app(settings: Settings) -> faust.App:
         broker=[URL(f"kafka://{address.strip()}") for address in kafka.bootstrap.split(",")],
         Table=Windows,
         store="memory://",
+        datadir=folder,
         topic_replication_factor=kafka.replication,
         topic_partitions=TOPIC.partitions,
         topic_disable_leader=True,

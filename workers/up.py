@@ -54,6 +54,7 @@ WORKERS = {
     "folder": ("folder",),
     "dispatcher": ("router", "dispatcher"),
     "rater": ("rater",),
+    "sentinel": ("sentinel",),
     "clock": ("clock",),
     "jobs": ("jobs",),
 }
@@ -146,7 +147,7 @@ def _workers(
     for name, arguments in (("gateway", ("gateway",)), *workers):
         port = free_port()
         own = environment({"metrics": {"host": LOOPBACK, "port": port}})
-        if name in ("folder", "dispatcher", "rater") and options.kafka is None and options.broker == "apache":
+        if name in ("folder", "dispatcher", "rater", "sentinel") and options.kafka is None and options.broker == "apache":
             # A restart takes its partitions back at once, in place of waiting for its former self's session to end.
             own |= environment({"kafka": {"instance_id": "up"}})
         # The gateway counts as ready when it answers callers, at its own address.

@@ -75,9 +75,9 @@ class Alerts:
                     item_name=names.get(rule.item, rule.item),
                     period_seconds=rule.period_seconds,
                     error_count=rule.error_count,
-                    contact_list=[
-                        contact_row(contacts[each], self._vault) for each in rule.contacts if each in contacts
-                    ],
+                    contact_list=contact_rows(
+                        [contacts[each] for each in rule.contacts if each in contacts], self._vault
+                    ),
                 )
                 for rule in rules
             ]
