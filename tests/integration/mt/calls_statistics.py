@@ -54,10 +54,15 @@ async def by_account(portals: Portals) -> list[Request]:
     return [*await by_preset(portals), Request({"dateType": 10, "deptId": MERCHANT * 10})]
 
 
+async def waiting(_portals: Portals) -> list[Request]:
+    return [Request()]
+
+
 CALLS: dict[str, Builder] = {
     "indexApiStatistics": by_day_and_month,
     "crmIndexBeeCoreStatistics": by_preset,
     "crmIndexBeeApiCallStatistics": by_hour_too,
     "crmIndexBeeCustomerRanking": by_preset,
     "crmIndexBeeCustomerCallStatistics": by_account,
+    "crmIndexBeeBacklog": waiting,
 }

@@ -88,3 +88,17 @@ async def test_a_span_that_is_too_long_or_none_is_refused(portals: Portals) -> N
     ):
         refused = await portals.customer.ask(CONSOLE, span)
         assert (refused.status, refused.code) == (400, 40001), refused
+
+
+async def test_the_backlog_is_what_waits_for_an_operator(portals: Portals, mt_database: Database) -> None:
+    before = await portals.operator.get(f"{INDEX}/backlog")
+    for number, state in ((1, 0), (2, 10)):
+        grant = {"_id": 900 + number, "dept_id": 7, "item": f"W{number}", "state": state, "deleted_at": None}
+        await mt_database["grants"].insert_one({**grant, "merchant_id": MERCHANT})
+        await mt_database["statements"].insert_one({"_id": f"W{number}", "id": number, "state": state})
+        await mt_database["invoices"].insert_one({"_id": 900 + number, "state": state})
+
+    now = await portals.operator.get(f"{INDEX}/backlog")
+
+    grown = {name: now[name] - before[name] for name in now}
+    assert grown == {"waitAuditItemCount": 1, "waitRecheckBillCount": 1, "waitInvoiceCount": 2}
