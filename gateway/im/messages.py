@@ -53,8 +53,8 @@ from schemas.im.message_bodies import (
     Sent,
 )
 from schemas.im.message_elements import Element
-from stores.im.accounts import existing, profiles
-from stores.im.presence import overall, platforms_of
+from stores.im.accounts import Accounts, profiles
+from stores.im.presence import Presence, overall
 from stores.mongo import Database
 
 LIFE_TOO_LONG, LIFE_BAD, TOO_MANY = 90026, 90044, 90011
@@ -77,10 +77,13 @@ class Draft(msgspec.Struct, frozen=True):
 class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
+        # Every message asks for its people: calls at the same moment ask together.
+        self._accounts = Accounts(database)
+        self._presence = Presence(database)
 
     async def send(self, caller: Caller, body: SendMsg) -> Reply:
         draft = _draft(caller, body)
-        known = await existing(self._database, caller.app, (draft.sender, body.to_account))
+        known = await self._accounts.existing(caller.app, (draft.sender, body.to_account))
         if draft.sender not in known:
             raise Failed(ACCOUNT_UNKNOWN)
         if body.to_account not in known:
@@ -96,7 +99,7 @@ class Messages:
         if len(body.to_account) > MAX_RECEIVERS:
             raise Failed(TOO_MANY)
         draft = _draft(caller, body)
-        known = await existing(self._database, caller.app, (draft.sender, *receivers))
+        known = await self._accounts.existing(caller.app, (draft.sender, *receivers))
         if draft.sender not in known:
             raise Failed(ACCOUNT_UNKNOWN)
         good = tuple(user for user in receivers if user in known)
@@ -116,7 +119,7 @@ class Messages:
         if key.second > caller.at + CLOCKS_APART:
             # No reading would ever cover it.
             raise Failed(TIME_BAD, "MsgTimeStamp is in the future")
-        known = await existing(self._database, caller.app, (body.from_account, body.to_account))
+        known = await self._accounts.existing(caller.app, (body.from_account, body.to_account))
         if body.from_account not in known:
             raise Failed(ACCOUNT_UNKNOWN)
         if body.to_account not in known:
@@ -171,7 +174,7 @@ class Messages:
         """Those to whom a push goes in place of the message. Do-not-disturb counts only where the message says so."""
         if body.offline_push_info is not None and body.offline_push_info.push_flag == 1:
             return ()
-        platforms = await platforms_of(self._database, caller.app.id, receivers, caller.at)
+        platforms = await self._presence.platforms_of(caller.app.id, receivers, caller.at)
         offline = {user for user, theirs in platforms.items() if overall(theirs) != "Online"}
         if "WithMuteNotifications" not in body.send_msg_control:
             return offline

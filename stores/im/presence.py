@@ -7,6 +7,7 @@ from handlers.im.presence import PRESENCE
 from schemas.im.ids import key_of
 from schemas.im.online import Status
 from stores.mongo import IDS_PER_FIND, Database, Document, translated
+from stores.shared_find import SharedFind
 
 Platforms = dict[str, Status]
 """Platforms on which an account is not offline."""
@@ -25,6 +26,19 @@ async def platforms_of(database: Database, app_id: str, user_ids: Iterable[str],
             rows = await database[PRESENCE].find({"_id": {"$in": keys[start : start + IDS_PER_FIND]}}).to_list()
         platforms |= {users[row["_id"]]: platforms_in(row, now) for row in rows}
     return platforms
+
+
+class Presence:
+    """`platforms_of`, for many calls at once."""
+
+    def __init__(self, database: Database) -> None:
+        self._documents = SharedFind(database, PRESENCE)
+
+    async def platforms_of(self, app_id: str, user_ids: Iterable[str], now: datetime) -> dict[str, Platforms]:
+        """Of each user; none where nothing is known."""
+        keys = {user: key_of(app_id, user) for user in user_ids}
+        found = await self._documents.by_id(keys.values())
+        return {user: platforms_in(found.get(key, {}), now) for user, key in keys.items()}
 
 
 def platforms_in(document: Document, now: datetime) -> Platforms:
