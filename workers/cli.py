@@ -13,6 +13,7 @@ from workers.cli_products import products
 from workers.cli_push import deliveries, endpoints
 from workers.cli_statements import statements
 from workers.cli_usage import usage
+from workers.cli_wallets import recharges, sessions
 from workers.commands.running import Json, Limit, effective_settings, run, run_quietly
 
 app = typer.Typer(
@@ -33,6 +34,8 @@ app.add_typer(jobs, name="jobs")
 app.add_typer(usage, name="usage")
 app.add_typer(products, name="products")
 app.add_typer(statements, name="statements")
+app.add_typer(sessions, name="sessions")
+app.add_typer(recharges, name="recharges")
 audit = typer.Typer(help="Count anew, and compare with what is written down.", no_args_is_help=True)
 app.add_typer(audit, name="audit")
 
@@ -279,6 +282,17 @@ def audit_usage(as_json: Json = False) -> None:
     from workers.commands.usage import audit as audit_all
 
     run_quietly(audit_all(effective_settings(), as_json=as_json))
+
+
+@audit.command("wallets")
+def audit_wallets(as_json: Json = False) -> None:
+    """Add up the ledger: balances, all accounts, and each day's usage by its calls; status 1 where one differs.
+
+    While facts are folded ([b]fanfold lag[/]) one may differ for a moment: one that does is looked at again.
+    """
+    from workers.commands.audits import wallets
+
+    run_quietly(wallets(effective_settings(), as_json=as_json))
 
 
 @app.command()

@@ -113,16 +113,11 @@ async def settle_payment(database: Database, publisher: Publishes, payment_id: s
     return await _decided(database, payment, {"state": "credited", "wallet_id": order.wallet_id})
 
 
-async def credit_by_hand(
-    database: Database, publisher: Publishes, payment_id: str, wallet_id: int, by: str
-) -> Payment | None:
+async def credit_by_hand(database: Database, publisher: Publishes, payment_id: str, wallet_id: int, by: str) -> Payment:
     """Put a payment that was set aside into a wallet. Refuses not_found and conflict. Safe to repeat.
 
     Raises StoreAway and BrokerAway.
     """
-    payment = await find_payment(database, payment_id)
-    if payment is None:
-        raise Refused("not_found", f"there is no payment {payment_id}")
     with translated():
         found = await database[RECHARGE_PAYMENTS].find_one_and_update(
             # Once it is decided which wallet gets it, it is that one: a repeat finishes what was begun.
@@ -131,9 +126,14 @@ async def credit_by_hand(
             return_document=ReturnDocument.AFTER,
         )
     if found is None:
+        payment = await find_payment(database, payment_id)
+        if payment is None:
+            raise Refused("not_found", f"there is no payment {payment_id}")
         raise Refused("conflict", f"payment {payment_id} is {payment.state}, into wallet {payment.wallet_id}")
+    payment = msgspec.convert(found, Payment)
     await publisher.publish([_recharge(payment, wallet_id, payment.pay_no, by)])
-    return await _decided(database, payment, {"state": "credited"})
+    await _decided(database, payment, {"state": "credited"})
+    return msgspec.structs.replace(payment, state="credited")
 
 
 async def find_payment(database: Database, payment_id: str) -> Payment | None:

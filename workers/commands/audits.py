@@ -9,6 +9,7 @@ from config.settings import Settings
 from stores.im import conversations_audit
 from stores.inboxes import Difference, audit_inboxes, still_different
 from stores.mongo import open_database
+from stores.mt import ledger
 from workers.commands.console import WRONG, out, print_json
 from workers.commands.letters import printable
 
@@ -55,6 +56,29 @@ async def unread(settings: Settings, *, as_json: bool) -> None:
             console.print(printable(line), markup=False, soft_wrap=True)
         wrong = f", {len(differences)} differ" if differences else ": what is unread is right in all of them"
         console.print(f"{audit.conversations} sides of conversations{wrong}")
+    if differences:
+        raise SystemExit(WRONG)
+
+
+async def wallets(settings: Settings, *, as_json: bool) -> None:
+    """The same for wallets and the ledger."""
+    async with open_database(settings.mongo) as database:
+        audit = await ledger.audit_wallets(database)
+        differences = audit.differences
+        for _ in range(LOOKS):
+            if not differences:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+            differences = await ledger.still_different(database, differences)
+    if as_json:
+        print_json(msgspec.to_builtins(msgspec.structs.replace(audit, differences=differences)))
+    else:
+        console = out()
+        for difference in differences:
+            line = f"{difference.what}: {difference.written_micro} is written, {difference.counted_micro} is counted"
+            console.print(printable(line), markup=False, soft_wrap=True)
+        wrong = f", {len(differences)} differ" if differences else ": everything adds up"
+        console.print(f"{audit.wallets} wallets, {audit.entries} entries{wrong}")
     if differences:
         raise SystemExit(WRONG)
 
