@@ -535,6 +535,32 @@ class SentinelSettings(Part):
     """How late a failure may be heard of and still count; so much longer than its period it is kept."""
 
 
+class TasksSettings(Part):
+    endpoint: SecretStr | None = None
+    """Where products are called by single tests and batch tasks; without an address there are none."""
+    endpoints: dict[str, SecretStr] = Field(default_factory=dict)
+    """Product code to its own address: {"idcheck": "https://api.example.com/idcheck"}."""
+    timeout_seconds: float = Field(default=30.0, gt=0)
+    """How long a product may take to answer."""
+    calls_per_second: float = Field(default=5.0, gt=0)
+    """Calls that one batch task makes in a second."""
+    sample_rows: int = Field(default=10_000, ge=1)
+    """Rows that a sample file may have; its size is limited by gateway.body_bytes."""
+    attempts: int = Field(default=5, ge=1)
+    """So often a row is called that gets no answer; then it stands in the result without one."""
+    result_days: int = Field(default=7, ge=1)
+    """How long a result is kept."""
+
+    @field_validator("endpoint", "endpoints")
+    @classmethod
+    def _are_http(cls, addresses: SecretStr | dict[str, SecretStr] | None) -> SecretStr | dict[str, SecretStr] | None:
+        named = addresses.values() if isinstance(addresses, dict) else [] if addresses is None else [addresses]
+        for address in named:
+            if not address.get_secret_value().startswith(("http://", "https://")):
+                raise ValueError("an http or https URL is expected")
+        return addresses
+
+
 class JobsSettings(Part):
     at_once: int = Field(default=4, ge=1)
     """Steps of jobs that one process does at once."""
@@ -617,6 +643,7 @@ class Settings(BaseSettings):
     folder: FolderSettings = FolderSettings()
     clock: ClockSettings = ClockSettings()
     sentinel: SentinelSettings = SentinelSettings()
+    tasks: TasksSettings = TasksSettings()
     jobs: JobsSettings = JobsSettings()
     files: FilesSettings = FilesSettings()
     log: LogSettings = LogSettings()

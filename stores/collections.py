@@ -25,6 +25,7 @@ from stores.mt.alert_contacts import ALERT_CONTACTS, ALERT_RULES
 from stores.mt.alert_episodes import ALERT_EPISODES
 from stores.mt.api_cache import API_CACHE
 from stores.mt.api_docs import API_DOCS, FAVOURITES
+from stores.mt.api_tasks import API_TASK_ROWS, API_TASKS
 from stores.mt.assignments import ASSIGNMENTS
 from stores.mt.billing import STATEMENT_HEADS
 from stores.mt.contracts import CONTRACTS
@@ -181,6 +182,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     ),
     ALERT_CONTACTS: (Index((("merchant_id", 1), ("_id", 1))),),
     ALERT_RULES: (Index((("merchant_id", 1), ("item", 1)), unique=True),),
+    API_TASKS: (Index((("merchant_id", 1), ("created_at", -1))),),
+    API_TASK_ROWS: (Index((("task", 1), ("row", 1))),),
     ALERT_EPISODES: (
         Index((("key", 1), ("number", 1))),
         # What the sentinel looks after: few, of all that are kept.
