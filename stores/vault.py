@@ -43,9 +43,7 @@ class Vault:
     @property
     def _opened(self) -> MultiFernet:
         if self._keys is None:
-            raise Refused(
-                "not_configured", f"{self._setting} is not set: secrets cannot be kept or read without it"
-            )
+            raise Refused("not_configured", f"{self._setting} is not set: secrets cannot be kept or read without it")
         return self._keys
 
     def _no_key_fits(self) -> Refused:
