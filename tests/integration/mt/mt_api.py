@@ -11,15 +11,16 @@ from typing import Any
 import aiohttp
 import msgspec
 from cryptography.fernet import Fernet
+from product_server import ProductServer, product_server
 from pydantic import SecretStr
 
 from channels.signing import signatures
-from config.settings import FilesSettings, MeteringSettings, Settings
+from config.settings import FilesSettings, MeteringSettings, Settings, TasksSettings
 from config.topics import TOPICS
 from stores.collections import ensure_indexes
 from stores.mongo import open_database
 from streams.cluster import open_cluster
-from workers.embedded.ports import LOOPBACK
+from workers.embedded.ports import LOOPBACK, free_port
 from workers.gateway import open_gateway
 from workers.health import Health
 
@@ -98,9 +99,10 @@ class Portal:
 class Portals:
     """All callers of one gateway. `for_path` is the one whose portal a path belongs to."""
 
-    def __init__(self, http: aiohttp.ClientSession, settings: Settings) -> None:
+    def __init__(self, http: aiohttp.ClientSession, settings: Settings, products: ProductServer) -> None:
         self.http = http
         self.settings = settings
+        self.products = products
         self.operator = Portal(http, "operator-token")
         self.customer = Portal(http, "customer-token")
         self.other = Portal(http, "other-customer-token")
@@ -123,7 +125,8 @@ def with_metering(settings: Settings, **metering: Any) -> Settings:
     changed = MeteringSettings.model_validate({**METERING, **metering})
     files = FilesSettings(link_key=SecretStr("a key for the links of the tests"))
     push = settings.push.model_copy(update={"secrets_keys": [SecretStr(Fernet.generate_key().decode())]})
-    return settings.model_copy(update={"metering": changed, "files": files, "push": push})
+    tasks = TasksSettings(endpoint=SecretStr(f"http://{LOOPBACK}:{free_port()}/products"), calls_per_second=200)
+    return settings.model_copy(update={"metering": changed, "files": files, "push": push, "tasks": tasks})
 
 
 def signed(body: Any) -> dict[str, str]:
@@ -145,6 +148,9 @@ async def serving(settings: Settings) -> AsyncIterator[Portals]:
             async with asyncio.timeout(30):
                 while health.problems:  # noqa: ASYNC110 - a state that others post, not an event of ours
                     await asyncio.sleep(0.01)
-            async with aiohttp.ClientSession(f"http://{LOOPBACK}:{port}") as http:
-                yield Portals(http, settings)
+            async with (
+                product_server(settings) as products,
+                aiohttp.ClientSession(f"http://{LOOPBACK}:{port}") as http,
+            ):
+                yield Portals(http, settings, products)
         await database.client.drop_database(database.name)
