@@ -7,7 +7,6 @@ import msgspec
 
 from handlers.statements.statement import Send, SendState, Statement
 from schemas.events import Event
-from schemas.mt.common import yuan
 from schemas.push import PushRequested
 
 SOURCE = "statements"
@@ -30,18 +29,15 @@ def asked_for(statement: Statement, send: Send) -> tuple[Event, ...]:
 
 
 def _push(statement: Statement, send: Send, address: str) -> Event:
-    amount = f"{yuan(statement.total_micro):,}"
     push = PushRequested(
         recipient=f"email/{address}",
         kind=KIND,
-        title=f"{statement.month} 账单 / Statement {statement.statement_no}",
-        body=(
-            f"{statement.dept_name}\n\n"
-            f"{statement.month} 账单已出，金额 {amount} 元，明细见附件，请核对并确认。\n"
-            f"The statement of {statement.month} comes to {amount} yuan. Its lines are attached: please look at"
-            " them and confirm."
-        ),
-        fields={"statement": statement.statement_no, "month": statement.month},
+        fields={
+            "statement": statement.statement_no,
+            "month": statement.month,
+            "amount_micros": statement.total_micro,
+        },
+        language=statement.language,
         channels=("email",),
         attachments=(send.file_id,),
     )

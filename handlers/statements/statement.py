@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from schemas.push import Language
+
 
 class State(IntEnum):
     """Where a statement stands. The contract lists no codes: these are Fanfold's own."""
@@ -182,6 +184,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, rename={"statement_no
     app_id: str = ""
     user_id: int | None = None
     emails: tuple[str, ...] = ()
+    language: Language | None = None
+    """Of its mails; None where the customer's is not known."""
     overdraft: Overdraft = Overdraft.MONTHLY
     wallet_id: int | None = None
     """That its usage was charged to; a payment that settles it is credited there."""

@@ -14,11 +14,9 @@ INVOICE_STATE = 40936
 """The invoice is in a state that has no such move."""
 PAYMENT_STATE = 40937
 """The payment was audited already."""
-NO_RECEIVER = 40938
-"""There is no address to mail it to."""
-NO_FILE = 40939
+NO_FILE = 40938
 """The attachment named is not one of this statement, or has not been made."""
-SEVERAL_CUSTOMERS = 40940
+SEVERAL_CUSTOMERS = 40939
 """One invoice or payment is of one customer."""
-CHANGED_MEANWHILE = 40941
+CHANGED_MEANWHILE = 40940
 """Others kept changing it at the same moment: look at it, and ask again."""

@@ -199,6 +199,7 @@ class Billing:
             dept_name="" if dept is None else dept.name or "",
             app_id="" if dept is None else dept.app_id or "",
             user_id=customer.get("user_id"),
+            language=customer.get("language"),
             emails=await receivers_of(self._database, merchant_id, () if dept is None else dept.emails),
             overdraft=overdraft_of(wallet),
             wallet_id=None if wallet is None else wallet["wallet_id"],

@@ -30,7 +30,8 @@ from schemas.mt.statements import (
     UninvoicedStatement,
     UninvoicedSummary,
 )
-from schemas.push import PushRequested
+from schemas.push import Language, PushRequested
+from stores.mt.customers import find_customer
 from stores.mt.invoices import INVOICES, SHOWN, Invoice, Invoices, InvoiceState, Wanted, to_invoice
 from stores.mt.pages import find_by, find_page
 from stores.mt.statements import STATEMENTS, actor_of, to_statement
@@ -119,7 +120,10 @@ class InvoiceOperations:
         invoice = await self._invoices.find(asked.scope, wanted.id)
         if invoice.state != InvoiceState.ISSUED or invoice.url is None:
             raise MtRefused(INVOICE_STATE, f"invoice {invoice.id} is not issued yet")
-        return Reply(facts=(mail_of(invoice, address, asked),))
+        customer = None
+        if invoice.merchant_id is not None:
+            customer = await find_customer(self._tools.database, invoice.merchant_id)
+        return Reply(facts=(mail_of(invoice, address, (customer or {}).get("language"), asked),))
 
     async def _add(
         self, asked: Asked, wanted: ApplyInvoiceRequest, statements: Sequence[Statement], url: str | None = None
@@ -174,13 +178,17 @@ class InvoiceOperations:
         )
 
 
-def mail_of(invoice: Invoice, address: str, asked: Asked) -> Event:
+def mail_of(invoice: Invoice, address: str, language: Language | None, asked: Asked) -> Event:
     push = PushRequested(
         recipient=f"email/{address}",
         kind="invoice.sent",
-        title=f"发票 Invoice {invoice.header}",
-        body=f"您的发票可在此下载：\nYour invoice can be downloaded here:\n\n{invoice.url}",
-        fields={"invoice": invoice.id, "url": invoice.url},
+        fields={
+            "invoice": invoice.id,
+            "header": invoice.header,
+            "amount_micros": invoice.amount_micro,
+            "url": invoice.url,
+        },
+        language=language,
         channels=("email",),
     )
     return Event(

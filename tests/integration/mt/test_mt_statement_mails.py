@@ -86,7 +86,7 @@ def assert_holds(taken: Taken, statement: dict[str, Any]) -> None:
     assert statement["_id"] in taken.mail["Subject"]
     text = taken.mail.get_body(("plain",))
     assert text is not None
-    assert "10 元" in text.get_content()
+    assert "10.00" in text.get_content()
     (attached,) = taken.mail.iter_attachments()
     assert (attached.get_filename(), attached.get_content_type()) == (f"{statement['_id']}.xlsx", XLSX)
     rows = list(load_workbook(BytesIO(attached.get_content())).active.iter_rows(values_only=True))

@@ -17,6 +17,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "product.abnormal": {"item": "PHONE", "name": "Phone check", "when": "2026-03-01 00:00:00"},
     "product.listed": {"item": "PHONE", "name": "Phone check", "when": "2026-03-01 00:00:00"},
     "product.unlisted": {"item": "PHONE", "name": "Phone check", "when": "2026-03-01 00:00:00"},
+    "invoice.sent": {"invoice": 7, "header": "Some Ltd", "amount_micros": 12_500_000, "url": "https://example.com/7"},
     "statement.sent": {"month": "2026-03", "statement": "S-7", "amount_micros": 12_500_000},
     "wallet.locked": {"wallet": "Main", "balance_micros": -1_000_000},
     "wallet.low": {"wallet": "Main", "balance_micros": 4_500_000, "threshold_micros": 10_000_000},
