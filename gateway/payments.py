@@ -99,6 +99,7 @@ def payments_system(settings: MeteringSettings) -> System:
         ),
         succeed=lambda data, status: Answer(status, msgspec.json.encode(data)),
         refuse=problem,
+        contract="payments.yaml",
         security_schemes={
             "signature": {
                 "type": "apiKey",
