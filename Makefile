@@ -93,6 +93,14 @@ bench-push: $(BENCH_STAMP)
 	$(BIN)/python -m bench.push
 	$(BIN)/python -m bench.push --hanging
 
+# Calls rated, kept and added up: against bare inserts and a peer; as the store fills (RECORDS=3000000 for long); by HTTP.
+RECORDS ?= 500000
+.PHONY: bench-usage
+bench-usage: $(BENCH_STAMP)
+	$(BIN)/python -m bench.usage
+	$(BIN)/python -m bench.usage --ingest
+	$(BIN)/python -m bench.usage --grow $(RECORDS)
+
 .PHONY: bench-queries
 bench-queries: install
 	$(BIN)/python -m bench.queries
