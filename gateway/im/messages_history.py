@@ -57,7 +57,7 @@ class History:
         most = min(body.max_cnt, MOST_IN_PAGE)
         cleared = await cleared_up_to(self._database, app.id, owner, peer)
         # Two more: the other half of a pair, and one that tells that there is more.
-        found = await history(self._database, side_of(app.id, owner, peer), first, before, cleared, most + 2)
+        found = await history(self._database, side_of(app.id, owner, peer), first, before, cleared, most + 2, caller.at)
         return Reply(_page(found, most))
 
 

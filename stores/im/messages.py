@@ -9,6 +9,10 @@ from handlers.im.conversations import MESSAGES
 from schemas.im.message import MessageKey, message_id_of
 from stores.mongo import Database, Document, translated
 
+FIRST_SPAN_SECONDS = 60
+SPANS_GROW = 32
+"""A minute, half an hour, a day, a month, years."""
+
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
     """A message as it is now."""
@@ -35,9 +39,27 @@ async def find_message(database: Database, app: str, sender: str, receiver: str,
 
 
 async def history(
+    database: Database, side: str, first: str, before: str, cleared_up_to: datetime | None, limit: int, now: datetime
+) -> list[Stored]:
+    """What a side has between two places in its order, newest first; nothing that was cleared.
+
+    Looked for in spans of time that grow: the embedded store reads all of what is asked for before it takes the
+    newest, and a conversation may be long. Where little is said, that is a few finds more.
+    """
+    found: list[Stored] = []
+    end, span = before, FIRST_SPAN_SECONDS
+    while end > first and len(found) < limit:
+        # Nothing, or little, is later than now: a time far ahead must not use up the spans.
+        seconds = min(int(end[:10]), int(now.timestamp()) + 1)
+        start = max(first, f"{seconds - span:010d}") if seconds > span else first
+        found += await _between(database, side, start, end, cleared_up_to, limit - len(found))
+        end, span = start, span * SPANS_GROW
+    return found
+
+
+async def _between(
     database: Database, side: str, first: str, before: str, cleared_up_to: datetime | None, limit: int
 ) -> list[Stored]:
-    """What a side has between two places in its order, newest first; nothing that was cleared."""
     matching: Document = {"timelines": side, "order": {"$gte": first, "$lt": before}}
     stages: list[Document] = [{"$match": matching}, {"$sort": {"order": -1}}]
     if cleared_up_to is not None:

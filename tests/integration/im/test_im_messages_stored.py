@@ -50,7 +50,7 @@ async def _check(database: Database, model: Model, owner: str) -> None:
         assert times == sorted(times)
     for peer, side in sides.items():
         cleared = await cleared_up_to(database, APP, owner, peer)
-        found = await history(database, side, "0", "9", cleared, 1_000)
+        found = await history(database, side, "0", "9", cleared, 1_000, instant(4))
         assert [message.order for message in found] == sorted((message.order for message in found), reverse=True)
         assert sorted((m.order, m.sender, m.withdrawn) for m in found) == sorted(
             (told.sent.key.order, told.sent.sender, told.withdrawn) for told in model.timeline(side)
