@@ -179,7 +179,7 @@ class Client:
         """On the bare path: return when the message is stored."""
         message = {"From_Account": sender, "To_Account": receiver, "MsgKey": key}
         async with asyncio.timeout(DEADLINE_SECONDS):
-            while not (await self.call("shown", message))[0]["Shown"]:
+            while not (await self.call("shown", message))[0]["Shown"]:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(ASK_EVERY_SECONDS)
 
 

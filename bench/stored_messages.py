@@ -27,8 +27,11 @@ TEXT = "Shall we meet at the station at seven? The train is said to be late agai
 
 async def fill(database: Database, first: int, end: int) -> None:
     """Messages number `first` up to `end`; those before are there."""
+    sides: dict[str, dict[str, Any]] = {}
     for start in range(first, end, BATCH):
-        await _write(database, list(_messages(start, min(start + BATCH, end))))
+        await _write(database, list(_messages(start, min(start + BATCH, end))), sides)
+    for key, side in sides.items():
+        await database[CONVERSATIONS].update_one({"_id": key}, {"$set": side}, upsert=True)
 
 
 def a_body(words: str) -> tuple[dict[str, Any], ...]:
@@ -52,9 +55,11 @@ def _messages(first: int, end: int) -> Iterator[tuple[int, Event, MessageSent]]:
         yield number, Event(id="", source="im", type=SENT, subject="", time=key.second, data=b""), sent
 
 
-async def _write(database: Database, messages: Sequence[tuple[int, Event, MessageSent]]) -> None:
+async def _write(
+    database: Database, messages: Sequence[tuple[int, Event, MessageSent]], sides: dict[str, dict[str, Any]]
+) -> None:
+    """The messages; what they make of conversations goes into `sides`."""
     documents = []
-    sides: dict[str, dict[str, Any]] = {}
     for number, event, sent in messages:
         outcome = fold_message(event, sent)
         origin = {"fence": FENCE, "offset": number}
@@ -66,5 +71,3 @@ async def _write(database: Database, messages: Sequence[tuple[int, Event, Messag
                     side[field] = apply(change, side.get(field, ABSENT))
             side |= {f"fence.{FENCE}": number, "unread": 0, "read_up_to": event.time}
     await database[MESSAGES].insert_many(documents, ordered=False)
-    for key, side in sides.items():
-        await database[CONVERSATIONS].update_one({"_id": key}, {"$set": side}, upsert=True)
