@@ -179,6 +179,29 @@ async def test_an_episode_is_told_once_though_the_sentinel_is_killed_in_the_midd
     assert (alert.errors, alert.recipients) == (3, (recipient_of(CONTACT),))
 
 
+async def test_of_two_sentinels_one_goes_on_with_the_windows_of_the_other(
+    settings: Settings, synced: tuple[Topic, ...], database: Database
+) -> None:
+    now = datetime.now(UTC)
+    await watching(database, now - timedelta(hours=1))
+    times = [now - timedelta(seconds=9 - index) for index in range(3)]
+
+    async with Publisher(settings.kafka) as publisher:
+        await publisher.wait_connected()
+        async with sentinel(settings) as one, sentinel(settings) as other:
+            await publisher.publish([failure("a", times[0]), failure("b", times[1])])
+
+            async def counting() -> list[Sentinel]:
+                return [each for each in (one, other) if await each.read("counted") >= 2]
+
+            [has_it] = await eventually(counting, seconds=60)
+            await has_it.end(signal.SIGKILL)
+            await publisher.publish([failure("c", times[2])])
+            [raised] = await eventually(lambda: episodes(database), seconds=60)
+
+    assert (raised["_id"], raised["errors"]) == (f"{KEY}/1", 3)
+
+
 async def test_an_episode_ends_by_the_time_alone_and_the_end_is_told(
     settings: Settings, synced: tuple[Topic, ...], database: Database
 ) -> None:
