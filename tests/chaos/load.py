@@ -283,10 +283,9 @@ class Load:
 class Producer:
     """An upstream's own producer, opened again after each failure."""
 
-    TOPIC = "accounts"
-
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, topic: str = "accounts") -> None:
         self._settings = stage.settings.kafka
+        self._topic = topic
         self._producer: AIOKafkaProducer | None = None
         self._opening = asyncio.Lock()
 
@@ -302,7 +301,7 @@ class Producer:
         try:
             producer = await self._open()
             acks = [
-                await producer.send(self.TOPIC, key=key, value=value, headers=headers)
+                await producer.send(self._topic, key=key, value=value, headers=headers)
                 for key, value, headers in records
             ]
             await asyncio.gather(*acks)

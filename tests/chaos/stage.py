@@ -29,7 +29,10 @@ from workers.embedded.ports import LOOPBACK, answers, free_port
 
 FOLDERS = ("folder-1", "folder-2")
 DISPATCHERS = ("dispatcher-1", "dispatcher-2")
+RATERS = ("rater-1", "rater-2")
 TOKEN = "chaos-events-token"
+OPERATOR_TOKEN = "chaos-operator-token"
+OPERATOR = {"role": "operator", "user_id": 1, "name": "chaos"}
 SECRET_ID, SECRET = "demo", "chaos-secret"
 STARTS = 5
 """How often a start is tried before the run is given up."""
@@ -118,13 +121,15 @@ async def open_stage(place: Path, broker: str) -> AsyncIterator[Stage]:
         "gateway": Part(our_command("gateway", settings, place, "gateway")),
         **{name: Part(our_command(name, settings, place, "worker", "folder")) for name in FOLDERS},
         **{name: Part(our_command(name, settings, place, "worker", "router", "dispatcher")) for name in DISPATCHERS},
-        "clock": Part(our_command("clock", settings, place, "worker", "clock")),
+        **{name: Part(our_command(name, settings, place, "worker", "rater")) for name in RATERS},
+        "sentinel": Part(our_command("sentinel", settings, place, "worker", "sentinel")),
+        "clock": Part(our_command("clock", settings, place, "worker", "clock", "jobs")),
     }
     try:
         for name in ("store", "broker"):
             await parts[name].start()
         await prepare(settings)
-        await asyncio.gather(*(parts[name].start() for name in ("gateway", *FOLDERS, *DISPATCHERS, "clock")))
+        await asyncio.gather(*(part.start() for name, part in parts.items() if name not in ("store", "broker")))
         # Tansu keeps its log in memory: killed, it has lost what it acknowledged, as it says it does.
         killable = tuple(name for name in parts if name != "broker" or broker == "apache")
         yield Stage(settings, parts, killable)
@@ -148,6 +153,7 @@ def settings_for(broker: str) -> Settings:
             "folder": {"batch_records": 500, "poison_run": 500, "poison_window": 5000},
             "chat": {"secrets": {SECRET_ID: SECRET}},
             "events": {"tokens": [TOKEN]},
+            "metering": {"tokens": {OPERATOR_TOKEN: OPERATOR}, "secrets_keys": [Fernet.generate_key().decode()]},
             "push": {"secrets_keys": [Fernet.generate_key().decode()], "allow_networks": [f"{LOOPBACK}/32"]},
             # What is refused comes again soon, and is never given up within a run.
             "dispatcher": {"retry_seconds": [0.5, 1.0, *[2.0] * 30], "breaker_seconds": 1.0, "poll_seconds": 0.2},
@@ -170,6 +176,10 @@ def environment(settings: Settings, metrics_port: int) -> dict[str, str]:
         "FANFOLD_FOLDER__POISON_WINDOW": str(settings.folder.poison_window),
         "FANFOLD_CHAT__SECRETS": json.dumps({SECRET_ID: SECRET}),
         "FANFOLD_EVENTS__TOKENS": json.dumps([TOKEN]),
+        "FANFOLD_METERING__TOKENS": json.dumps({OPERATOR_TOKEN: OPERATOR}),
+        "FANFOLD_METERING__SECRETS_KEYS": json.dumps(
+            [key.get_secret_value() for key in settings.metering.secrets_keys]
+        ),
         "FANFOLD_PUSH__SECRETS_KEYS": json.dumps([key.get_secret_value() for key in settings.push.secrets_keys]),
         "FANFOLD_PUSH__ALLOW_NETWORKS": json.dumps([str(network) for network in settings.push.allow_networks]),
         "FANFOLD_DISPATCHER__RETRY_SECONDS": json.dumps(settings.dispatcher.retry_seconds),
