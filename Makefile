@@ -57,10 +57,11 @@ promtool: install
 	dpkg -x $(PROMETHEUS)/*.deb $(PROMETHEUS)
 	$(PROMETHEUS)/usr/bin/promtool --version
 
-# Exactly once in a simulated world: SEEDS=100000 for a long run, SEED=123 for one run again.
+# Exactly once in simulated worlds (WORLD=folder|rater for one): SEEDS=100000 for a long run, SEED=123 for one run again.
 SEEDS ?= 20000
 simulate: install
-	$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+	$(foreach world,$(or $(WORLD),folder rater),$(BIN)/python -m tests.simulation --world $(world) \
+		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) && ) true
 
 # Exactly once with real processes under SIGKILL. EVENTS=, SEED=, BROKER=apache|tansu (only Apache Kafka may be killed).
 EVENTS ?= 50000

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -10,21 +11,32 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tests.simulation.driver import Result, Tally
+from tests.simulation.driver import Result, Tally, simulate
 from tests.simulation.runs import run_seed, run_seeds
+from tests.simulation.usage.driver import simulate_usage
 
 console = Console()
+
+
+class World(StrEnum):
+    folder = "folder"
+    rater = "rater"
+
+
+RUNS = {World.folder: simulate, World.rater: simulate_usage}
 
 
 def main(
     seed: Annotated[int | None, typer.Option(help="Run this one seed and say what is wrong.")] = None,
     seeds: Annotated[int, typer.Option(help="Run so many seeds.", min=1)] = 20_000,
     first: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
+    world: Annotated[World, typer.Option(help="Whose work is simulated.")] = World.folder,
 ) -> None:
     """Fold in a world where everything goes wrong, and compare the documents with the logs."""
+    run = RUNS[world]
     started = time.perf_counter()
     tally, failures = Tally(), []
-    for result in [run_seed(seed)] if seed is not None else _with_progress(first, seeds):
+    for result in [run_seed(seed, run)] if seed is not None else _with_progress(first, seeds, run):
         tally.add(result.tally)
         if result.mistakes:
             failures.append(result.seed)
@@ -34,11 +46,11 @@ def main(
     console.print(_table(tally))
     console.print(f"{count} seeds in {seconds:.1f} s ({count / seconds:.0f} a second): {len(failures)} failed")
     if failures:
-        console.print(f"[red]again with: make simulate SEED={min(failures)}")
+        console.print(f"[red]again with: make simulate SEED={min(failures)} WORLD={world.value}")
         sys.exit(1)
 
 
-def _with_progress(first: int, count: int) -> Iterator[Result]:
+def _with_progress(first: int, count: int, run: Callable[[int], Result]) -> Iterator[Result]:
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -49,7 +61,7 @@ def _with_progress(first: int, count: int) -> Iterator[Result]:
     started = time.perf_counter()
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("seeds", total=count, rate=0.0)
-        for done, result in enumerate(run_seeds(first, count), 1):
+        for done, result in enumerate(run_seeds(first, count, run), 1):
             progress.update(task, advance=1, rate=done / (time.perf_counter() - started))
             yield result
 

@@ -37,12 +37,12 @@ class SimRecords:
         return (await self._found([seq_no], self._store.present)).get(seq_no)
 
     async def given(self, grants: Sequence[str]) -> dict[str, Given]:
-        present = await self._given(grants, self._store.present)
-        if present != await self._given(grants, self._store.lasting):
+        present = await self.given_as(grants, self._store.present)
+        if present != await self.given_as(grants, self._store.lasting):
             raise StoreAway("simulated: given just now")
         return present
 
-    async def _given(self, grants: Sequence[str], look: Look) -> dict[str, Given]:
+    async def given_as(self, grants: Sequence[str], look: Look) -> dict[str, Given]:
         found: dict[str, Given] = {}
 
         async def read(_bulk: Bulk) -> bool:
@@ -62,7 +62,7 @@ class SimRecords:
             record = self._store.present(USAGE_RECORDS, revision.seq_no)
             if record is None or record.get("revision", 0) != revision.number:
                 return False
-            if self._given_away(revision.seq_no, revision.sets):
+            if self.given_away(revision.seq_no, revision.sets):
                 return False
             self._store.touch(bulk, USAGE_RECORDS, revision.seq_no)
             for path in revision.unsets:
@@ -95,7 +95,7 @@ class SimRecords:
         async def write(bulk: Bulk) -> bool:
             if self._store.present(USAGE_RECORDS, record.seq_no) is not None:
                 return False
-            if self._given_away(record.seq_no, record.body):
+            if self.given_away(record.seq_no, record.body):
                 return False
             self._store.touch(bulk, USAGE_RECORDS, record.seq_no)
             origin = {"fence": record.origin.fence, "offset": record.origin.offset}
@@ -105,7 +105,7 @@ class SimRecords:
 
         return write
 
-    def _given_away(self, seq_no: str, body: Mapping[str, Any]) -> bool:
+    def given_away(self, seq_no: str, body: Mapping[str, Any]) -> bool:
         """What the unique index refuses."""
         free = body.get("free")
         return free is not None and any(
