@@ -76,7 +76,7 @@ async def _tell(ready: asyncio.Event, health: Health) -> None:
         if ready.is_set():
             health.well(GROUP)
         else:
-            health.problem(GROUP, "joining the group, or building the windows")
+            health.problem(GROUP, "joining the group, building the windows, or waiting for Kafka")
         await asyncio.sleep(0.2)
 
 

@@ -14,9 +14,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import faust
+import msgspec
 import structlog
+from aiokafka.errors import IllegalStateError
 from faust.tables.manager import TableManager
-from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, EventT, FutureMessage, StreamT
 from yarl import URL
 
@@ -46,6 +48,15 @@ TOPIC: Topic = topic_of("usage.failed")
 BUCKET_SECONDS = BUCKET_MS / 1_000
 NEVER = -(2**62)
 """Earlier than any call."""
+SILENT_MS = 10_000
+"""An empty fetch is answered within half a second: a broker that has not answered for so long is away."""
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """A partition as a fetch has found it: its end, and when that was (Unix milliseconds)."""
+
+    end: int
+    at_ms: int
 
 
 class Windows(faust.Table):  # type: ignore[type-arg]
@@ -101,7 +112,7 @@ class FailureStream:
             await self.app.start()
             while not (stop.is_set() or self.app.should_stop):
                 if self._restored():
-                    ready.set()
+                    (ready.set if self._is_fetching() else ready.clear)()
                     await self._patience.while_transient(self._watch.tick, self._reached_by_key)
                     self._watch.forget_old()
                     self._report_lag()
@@ -200,20 +211,38 @@ class FailureStream:
     def _partitions(self) -> set[int]:
         return {tp.partition for tp in self.app.consumer.assignment() if tp.topic == self._topic}
 
-    def _lag(self, partition: int) -> int | None:
-        """Failures still to be read; None before that is known."""
+    def _fetched(self, partition: int) -> Fetched | None:
+        """What the last fetch said; None before the first, and while partitions change hands."""
         tp = TP(self._topic, partition)
-        end = self.app.consumer.highwater(tp)
-        done = self._done.get(partition, cast("Consumer", self.app.consumer)._committed_offset[tp] or 0)
-        return None if end is None else max(0, end - done)
+        client = cast("Consumer", self.app.consumer)._thread._ensure_consumer()
+        try:
+            end, at_ms = client.highwater(tp), client.last_poll_timestamp(tp)
+        except (AssertionError, IllegalStateError):
+            return None
+        return None if end is None or at_ms is None else Fetched(end, at_ms)
+
+    def _lag(self, partition: int, fetched: Fetched) -> int:
+        """Failures still to be dealt with."""
+        committed = cast("Consumer", self.app.consumer)._committed_offset[TP(self._topic, partition)]
+        return max(0, fetched.end - self._done.get(partition, committed or 0))
 
     def _reached(self, partition: int) -> int:
-        """Up to when the failures of a partition are known: what was read, or the present where all was."""
-        if self._lag(partition) == 0:
-            known = unix_milliseconds(datetime.now(UTC))
+        """Up to when the failures of a partition are known: as it was fetched last, where all of that was dealt with.
+
+        Not the present: a broker that is away has not said that there is nothing.
+        """
+        fetched = self._fetched(partition)
+        if fetched is not None and self._lag(partition, fetched) == 0:
+            known = fetched.at_ms
         else:
             known = self._newest.get(partition, NEVER)
         return known - self._settings.grace_seconds * 1_000
+
+    def _is_fetching(self) -> bool:
+        """Whether the broker has lately answered for all partitions that are ours."""
+        oldest = unix_milliseconds(datetime.now(UTC)) - SILENT_MS
+        fetched = [self._fetched(partition) for partition in self._partitions()]
+        return all(each is not None and each.at_ms > oldest for each in fetched)
 
     def _reached_by_key(self, key: str) -> int | None:
         partition = partition_for(key.encode(), TOPIC.partitions)
@@ -221,7 +250,8 @@ class FailureStream:
 
     def _report_lag(self) -> None:
         for partition in self._partitions():
-            reader_metrics.LAG.labels(TOPIC.name, str(partition)).set(self._lag(partition) or 0)
+            if (fetched := self._fetched(partition)) is not None:
+                reader_metrics.LAG.labels(TOPIC.name, str(partition)).set(self._lag(partition, fetched))
 
 
 def _app(settings: Settings, folder: str) -> faust.App:
