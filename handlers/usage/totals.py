@@ -142,18 +142,18 @@ class Totals:
         self._by_day_and_month((CUST_DAILY, CUST_MONTHLY), subject, rated.day, offset, figures, labels)
 
     def _post_sources(self, offset: int, rated: Rated, sign: int) -> None:
-        fee_micro = rated.fee_micro
+        answerer = rated.source
         for cost in rated.costs:
-            answered = cost.source == rated.source
+            answered = cost.source == answerer
             figures = (
                 sign,
                 sign * (answered and rated.success),
                 sign * cost.billable,
-                sign * (fee_micro if answered else 0),
+                sign * (rated.fee_micro if answered else 0),
                 sign * cost.cost_micro,
             )
             if answered:
-                fee_micro = 0  # once, though a source may have been asked again
+                answerer = None  # once, though a source may have been asked again
             subject = f"{quoted(cost.source)}/{quoted(cost.item)}/{quoted(rated.tag)}"
             labels: partial[dict[str, Any]] = partial(dict, source=cost.source, item=cost.item, tag=rated.tag)
             self._by_day_and_month((SOURCE_DAILY, SOURCE_MONTHLY), subject, rated.day, offset, figures, labels)

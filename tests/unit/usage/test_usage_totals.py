@@ -52,7 +52,7 @@ def test_a_free_call_counts_as_such_and_moves_no_money() -> None:
     assert not any(key.startswith(("wallets", "ledger")) for key in figures(added))
 
 
-def test_the_fee_goes_to_the_source_that_answered_and_once() -> None:
+def test_fee_and_hit_go_to_the_source_that_answered_and_once() -> None:
     upstream = (Upstream("south", "id", billable=True, cost_micro=1), NORTH, NORTH)
     added = totals()
     added.post(5, rate(a_call(source="north", upstream=upstream), BOOK))
@@ -61,6 +61,7 @@ def test_the_fee_goes_to_the_source_that_answered_and_once() -> None:
     assert days["source_daily south/id//2026-03-01"] == {"count": 1, "charged": 1, "cost_micro": 1}
     assert days["source_daily north/id//2026-03-01"]["fee_micro"] == 300
     assert days["source_daily north/id//2026-03-01"]["count"] == 2
+    assert days["source_daily north/id//2026-03-01"]["success"] == 1
 
 
 def test_what_a_changed_call_had_added_is_taken_off() -> None:
