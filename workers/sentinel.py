@@ -18,7 +18,7 @@ from schemas.errors import Halted, Transient
 from stores.mongo import Database, open_database
 from streams.cluster import open_cluster
 from streams.publisher import Publisher
-from workers import sentinel_metrics as metrics
+from workers import reader_metrics as metrics
 from workers.health import Health
 from workers.reader import patience_with
 from workers.sentinel_stream import GROUP, FailureStream
@@ -45,9 +45,10 @@ async def run_sentinel(settings: Settings, stop: asyncio.Event, health: Health) 
             except Halted as halted:
                 log.error("sentinel_halted", reason=str(halted)[:500])
                 health.problem(GROUP, str(halted)[:300])
+                metrics.HALTED.labels(GROUP).set(1)
                 await stop.wait()
             except (KafkaError, FaustError, Transient, OSError) as error:
-                metrics.RESTARTS.labels(type(error).__name__).inc()
+                metrics.RESTARTS.labels(GROUP, type(error).__name__).inc()
                 log.warning("sentinel_restarts", reason=type(error).__name__, error=str(error)[:300])
                 health.problem(GROUP, f"{type(error).__name__}: {str(error)[:200]}")
                 await _pause(stop)

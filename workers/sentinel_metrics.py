@@ -23,4 +23,4 @@ DELAY_SECONDS = Histogram(
     "From a failed call to its being counted; a rise means that alerts come late",
     buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
 )
-RESTARTS = Counter("fanfold_sentinel_restarts_total", "Starts of a new stream after the last one broke", ["reason"])
+DEAD_LETTERS = Counter("fanfold_sentinel_dead_letters_total", "Records that are no failed calls, by reason", ["reason"])

@@ -36,7 +36,7 @@ from schemas.times import unix_milliseconds
 from schemas.usage import UsageFailed
 from streams.cluster import Cluster
 from streams.publisher import partition_for
-from workers import reader_metrics
+from workers import reader_metrics, sentinel_metrics
 from workers.fold_batch import Publishes
 from workers.retry import Patience
 from workers.sentinel_watch import Watch
@@ -168,6 +168,7 @@ class FailureStream:
         if tp not in logs:
             raise BrokerAway(f"{record.topic} is not there any more")
         await self._patience.while_transient(self._publisher.publish, [letter_for(poisoned, logs[tp])])
+        sentinel_metrics.DEAD_LETTERS.labels(poisoned.reason).inc()
         if self._gauge.observe(poisoned=True):
             raise Halted(f"{record.topic}-{record.partition} at {record.offset}: {poisoned.reason}: too much poison")
 

@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.templates import load_templates
 from handlers.alerts import (
     BUCKET_MS,
     Burst,
@@ -21,6 +22,7 @@ from handlers.alerts import (
     tell_closed,
     tell_raised,
 )
+from handlers.rendering import Templates
 from schemas.alert import AlertClosed, AlertRaised
 from schemas.events import Event
 
@@ -261,3 +263,17 @@ def test_the_end_is_pushed_behind_the_beginning() -> None:
 
     assert ended.emits[0].payload.kind == "alert.closed"
     assert ended.emits[0].payload.ordered_by == begun.emits[0].payload.ordered_by
+
+
+def test_the_texts_of_both_can_be_made_of_what_is_told() -> None:
+    templates = Templates(load_templates())
+    told_of = (
+        *tell_raised(EVENT, AlertRaised(**ABOUT, errors=5, error_count=5, period_seconds=60)).emits,
+        *tell_closed(EVENT, AlertClosed(**ABOUT, closed_at=EVENT.time)).emits,
+    )
+
+    for emit in told_of:
+        for language in ("zh", "en"):
+            title, body = templates.render(emit.payload.kind, language, emit.payload.fields, title=None, body=None)
+            assert "Id check" in (title or "")
+            assert body
