@@ -21,10 +21,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.chaos.audits import audits
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load, readers
 from tests.chaos.receiver import open_receiver
 from tests.chaos.stage import DISPATCHERS, Died, Stage, open_stage, register
+from tests.chaos.usage_ledger import UsageLedger
+from tests.chaos.usage_load import UsageLoad
+from tests.chaos.usage_set_up import set_up
 from tests.chaos.verdict import NotFolded, Verdict, judge, wait_folded
 
 console = Console()
@@ -49,6 +53,9 @@ def main(
     seed: Annotated[int | None, typer.Option(help="Of the load and the kills. Timing is the machine's.")] = None,
     broker: Annotated[Broker | None, typer.Option(help="Default: Apache Kafka where Java and Maven are.")] = None,
     pace: Annotated[float, typer.Option(help="Facts a second.", min=1)] = 500.0,
+    calls: Annotated[
+        int | None, typer.Option(help="Calls of metered products meanwhile. Default: a fifth of the facts.", min=1)
+    ] = None,
 ) -> None:
     """Exactly once, with real processes."""
     # A broker that is away is what this is about: no need to hear of it.
@@ -58,26 +65,30 @@ def main(
     chosen_broker = broker or default_broker()
     console.print(f"seed {chosen_seed}, {events:,} facts, broker {chosen_broker.value}")
     with tempfile.TemporaryDirectory(prefix="fanfold-chaos-", ignore_cleanup_errors=True) as name:
-        sys.exit(0 if asyncio.run(run(Path(name), chosen_broker, events, chosen_seed, pace)) else 1)
+        running = run(Path(name), chosen_broker, events, calls or max(1, events // 5), chosen_seed, pace)
+        sys.exit(0 if asyncio.run(running) else 1)
 
 
-async def run(place: Path, broker: Broker, events: int, seed: int, pace: float) -> bool:
+async def run(place: Path, broker: Broker, events: int, calls: int, seed: int, pace: float) -> bool:
     started = time.monotonic()
-    ledger = Ledger()
+    ledger, usage_ledger = Ledger(), UsageLedger()
     async with open_receiver(Random(seed + 2)) as receiver, open_stage(place, broker.value) as stage:
         await register(stage.settings, {f"user/{reader}": receiver.url(reader) for reader in readers()})
+        await set_up(stage, usage_ledger)
         load = Load(stage, ledger, Random(seed), events, pace)
+        usage = UsageLoad(stage, usage_ledger, Random(seed + 3), calls, pace * calls / events)
         try:
-            await _under_fire(stage, load, Random(seed + 1), events)
+            await _under_fire(stage, load, usage, Random(seed + 1), events)
             console.print(f"sent after {time.monotonic() - started:.0f} s; waiting until all is folded")
             await wait_folded(stage.settings, FOLDED_SECONDS)
             if dead := stage.dead():
                 raise Died("; ".join(stage.parts[name].obituary() for name in dead))
             kills = [at for name in DISPATCHERS for at in stage.parts[name].killed_at]
-            verdict = await judge(stage.settings, ledger, receiver, kills)
+            verdict = await judge(stage.settings, ledger, usage_ledger, receiver, kills)
+            verdict.mistakes += await audits(stage.settings)
         except (Died, NotFolded) as error:
             verdict = Verdict([str(error)], {})
-        _show(stage, load, verdict)
+        _show(stage, load, usage, verdict)
     seconds = time.monotonic() - started
     for mistake in verdict.mistakes[:20]:
         console.print(mistake, style="red", markup=False)
@@ -95,18 +106,19 @@ def _keep_logs(place: Path) -> Path:
     return kept
 
 
-async def _under_fire(stage: Stage, load: Load, rng: Random, events: int) -> None:
+async def _under_fire(stage: Stage, load: Load, usage: UsageLoad, rng: Random, events: int) -> None:
     """Send while killing."""
     columns = (TextColumn("sending under fire"), BarColumn(), TextColumn("{task.fields[state]}"), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("", total=events, state="")
-        sending = asyncio.create_task(load.run())
+        sending = asyncio.ensure_future(asyncio.gather(load.run(), usage.run()))
         killing = asyncio.create_task(_kill(stage, rng))
         try:
             while not sending.done():
                 await asyncio.wait({sending, killing}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
                 kills = sum(part.kills for part in stage.parts.values())
-                progress.update(bar, completed=load.begun, state=f"{load.retries} retries, {kills} kills")
+                retries = load.retries + usage.retries
+                progress.update(bar, completed=load.begun, state=f"{retries} retries, {kills} kills")
                 if killing.done():
                     killing.result()
             await sending
@@ -130,12 +142,12 @@ async def _kill(stage: Stage, rng: Random) -> None:
             await asyncio.gather(*(stage.kill_and_restart(name, rng) for name in victims))
 
 
-def _show(stage: Stage, load: Load, verdict: Verdict) -> None:
+def _show(stage: Stage, load: Load, usage: UsageLoad, verdict: Verdict) -> None:
     kills = Table("part", "killed with SIGKILL")
     for name, part in stage.parts.items():
         kills.add_row(name, str(part.kills))
     counts = Table("what", "count")
-    for what, count in (verdict.counts | {"retries of clients": load.retries}).items():
+    for what, count in (verdict.counts | {"retries of clients": load.retries + usage.retries}).items():
         counts.add_row(what, f"{count:,}")
     console.print(kills)
     console.print(counts)

@@ -69,9 +69,9 @@ class Client:
             return None, None
 
 
-def new_session() -> aiohttp.ClientSession:
+def new_session(answer_seconds: float = REQUEST_SECONDS) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=32), timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS)
+        connector=aiohttp.TCPConnector(limit=32), timeout=aiohttp.ClientTimeout(total=answer_seconds)
     )
 
 

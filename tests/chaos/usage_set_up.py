@@ -1,12 +1,13 @@
 """What calls suppose, made by the APIs that are there for it: customers, accounts, products, grants, wallets."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from schemas.events import Event
 from tests.chaos.stage import Stage
-from tests.chaos.usage_client import Client, an_event, new_session
+from tests.chaos.usage_client import RETRY_SECONDS, Client, an_event, new_session
 from tests.chaos.usage_ledger import PRODUCTS, UsageLedger, merchant_of
 
 MERCHANTS = (2001, 2002, 2003)
@@ -14,6 +15,8 @@ APP_ACCOUNT = 1
 """The second account of a merchant belongs to an app that has a wallet of its own."""
 MICRO = 1_000_000
 BY_QUERY, BY_HIT = 10, 20
+ANSWER_SECONDS = 60.0
+"""Nobody is killed yet: an answer that takes long is worth waiting for, as not all of it may be done twice."""
 
 
 def accounts() -> list[int]:
@@ -22,10 +25,11 @@ def accounts() -> list[int]:
 
 async def set_up(stage: Stage, ledger: UsageLedger) -> None:
     """All of it, and what it is known by put into the ledger. Raises AssertionError."""
-    async with new_session() as http:
+    async with new_session(ANSWER_SECONDS) as http:
         client = Client(stage, http)
-        if not await client.report(list(_customers())):
-            raise AssertionError("customers cannot be reported")
+        # The gateway may not have found the broker yet.
+        while not await client.report(list(_customers())):  # noqa: ASYNC110 - another process's work
+            await asyncio.sleep(RETRY_SECONDS)
         for product in PRODUCTS:
             about = {"checkItem": product.code, "itemName": product.code, "feeType": _fee_type(product.by_hit)}
             await client.until_done("checkItem/add", about | {"price": product.fee_micro / MICRO})

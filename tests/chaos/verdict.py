@@ -18,7 +18,7 @@ from handlers.effects import ABSENT, IncAbove, Recount, apply, stamp
 from handlers.inboxes import ENTRIES, INBOXES
 from handlers.letters import COLLECTION as LETTERS
 from handlers.letters import letter_for
-from handlers.outcome import Fact, Outcome, Route
+from handlers.outcome import SEEN, Fact, Outcome, Route
 from handlers.plan import Decided, Planner, Poisoned
 from handlers.routes import ROUTES
 from handlers.routing import Routed
@@ -33,6 +33,9 @@ from stores.mongo import CODEC, Database, open_database
 from streams.cluster import Cluster, open_cluster
 from tests.chaos.ledger import Detection, Ledger, Login, Reading
 from tests.chaos.receiver import Receiver
+from tests.chaos.usage_ledger import UsageLedger
+from tests.chaos.usage_verdict import TOPICS as JUDGED_APART
+from tests.chaos.usage_verdict import judge_usage
 from workers.reader import to_record
 from workers.router import emitted_events
 
@@ -79,7 +82,9 @@ async def wait_folded(settings: Settings, deadline_seconds: float) -> None:
     raise NotFolded(f"after {deadline_seconds:.0f} s: (behind, due, banned, undelivered, ends) = {state}")
 
 
-async def judge(settings: Settings, ledger: Ledger, receiver: Receiver, kills: Sequence[float]) -> Verdict:
+async def judge(
+    settings: Settings, ledger: Ledger, usage: UsageLedger, receiver: Receiver, kills: Sequence[float]
+) -> Verdict:
     """Compare: documents with the logs, exactly; logs and documents with what clients were told and receivers got.
 
     `kills`: when a dispatcher was killed; only then may anything have been received twice.
@@ -88,13 +93,18 @@ async def judge(settings: Settings, ledger: Ledger, receiver: Receiver, kills: S
         logs = await read_logs(settings, cluster)
         documents = await read_documents(database)
     found = Mistakes()
-    history = History(logs)
+    of_usage = judge_usage(usage, logs, documents)
+    history = History({log: records for log, records in logs.items() if log.topic not in JUDGED_APART})
+    history.letters |= of_usage.letters
+    for identity in of_usage.identities:
+        documents[SEEN].pop(identity, None)
     winners = _winners(history, documents, found)
     _compare(_expected(winners), documents, found)
     _compare_letters(history, documents, found)
     _compare_ledger(ledger, history, documents, found)
     _compare_deliveries(history, documents, receiver, kills, found)
-    return Verdict(found.texts, _counts(ledger, history, documents) | _received(receiver))
+    counts = _counts(ledger, history, documents) | _received(receiver) | of_usage.counts
+    return Verdict(found.texts + of_usage.mistakes, counts)
 
 
 class Mistakes:
