@@ -103,7 +103,8 @@ class StatementDesk:
     def match(self, asked: Asked) -> dict[str, Any]:
         """The filter of MongoDB of what is asked for."""
         query: StatementQuery = asked.body
-        match: dict[str, Any] = {**asked.scope.match(), "state": self._states(asked.principal.role, query.state_list)}
+        match: dict[str, Any] = {**asked.scope.match(), "listed": True}
+        match |= self._states(asked.principal.role, query.state_list)
         for field, first, last in (("month", query.bill_date_gte, query.bill_date_lte),):
             bounds = {"$gte": first and first[:7], "$lte": last and last[:7]}
             if known := {operator: bound for operator, bound in bounds.items() if bound}:
@@ -130,12 +131,10 @@ class StatementDesk:
                 yield rows.cells(to_statement(document))
 
     @staticmethod
-    def _states(role: Role, wanted: Sequence[int] | None) -> Any:
+    def _states(role: Role, wanted: Sequence[int] | None) -> dict[str, Any]:
         if role is Role.CUSTOMER:
-            return {"$in": [state for state in SHOWN_TO_CUSTOMERS if not wanted or state in wanted]}
-        if not wanted:
-            return {"$gt": State.DELETED.value}
-        return {"$in": [state for state in wanted if state != State.DELETED]}
+            return {"state": {"$in": [state for state in SHOWN_TO_CUSTOMERS if not wanted or state in wanted]}}
+        return {"state": {"$in": list(wanted)}} if wanted else {}
 
     @staticmethod
     def _sees(asked: Asked, statement: Statement) -> bool:

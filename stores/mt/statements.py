@@ -161,6 +161,9 @@ def to_document(statement: Statement) -> Document:
         "payment_state": statement.payment_state.value,
         "invoice_state": statement.invoice_state.value,
     }
+    if statement.state != State.DELETED:
+        # What lists begin with: an index has it before the month, by which they are sorted.
+        document["listed"] = True
     if statement.mail_under_way:
         document["mailing"] = True
     return document
