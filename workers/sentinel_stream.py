@@ -112,7 +112,10 @@ class FailureStream:
             await self.app.start()
             while not (stop.is_set() or self.app.should_stop):
                 if self._restored():
-                    (ready.set if self._is_fetching() else ready.clear)()
+                    if self._is_fetching():
+                        ready.set()
+                    else:
+                        ready.clear()
                     await self._patience.while_transient(self._watch.tick, self._reached_by_key)
                     self._watch.forget_old()
                     self._report_lag()
