@@ -59,6 +59,8 @@ WORKERS = {
     "jobs": ("jobs",),
 }
 """Process to the workers in it: where pushes are few, routing and delivering them share one."""
+READERS = frozenset({"folder", "dispatcher", "rater", "sentinel"})
+"""Those that are members of a consumer group."""
 LAG = "fanfold_reader_lag_events"
 
 
@@ -147,7 +149,7 @@ def _workers(
     for name, arguments in (("gateway", ("gateway",)), *workers):
         port = free_port()
         own = environment({"metrics": {"host": LOOPBACK, "port": port}})
-        if name in ("folder", "dispatcher", "rater", "sentinel") and options.kafka is None and options.broker == "apache":
+        if name in READERS and options.kafka is None and options.broker == "apache":
             # A restart takes its partitions back at once, in place of waiting for its former self's session to end.
             own |= environment({"kafka": {"instance_id": "up"}})
         # The gateway counts as ready when it answers callers, at its own address.
