@@ -35,6 +35,8 @@ ZONE = ZoneInfo("Asia/Shanghai")
 BATCH = 25
 UNDER_WAY = 16
 """Batches at once."""
+CORRECTING = 4
+"""Operators who change records: each waits until the rater has the one that it wants to change."""
 TAGS = ("", "loans", "a/b")
 SOURCES = ("north", "south", None)
 LATE_DAYS = 45
@@ -57,6 +59,7 @@ class UsageLoad:
         self._serial = itertools.count(1)
         self._told: list[Call] = []
         """Calls that were answered."""
+        self._being_corrected: set[str] = set()
         self._sent = asyncio.Event()
         """All calls are."""
         self.begun = 0
@@ -68,7 +71,8 @@ class UsageLoad:
         try:
             async with new_session() as http, asyncio.TaskGroup() as tasks:
                 self._client, self._producer = Client(self._stage, http), producer
-                for at_work in (self._prices(), self._corrections(), self._money(), self._mergers()):
+                correcting = [self._corrections() for _ in range(CORRECTING)]
+                for at_work in (self._prices(), self._money(), self._mergers(), *correcting):
                     tasks.create_task(at_work)
                 await self._report_all()
                 self._sent.set()
@@ -201,10 +205,11 @@ class UsageLoad:
     async def _corrections(self) -> None:
         """Each call at most once, so what it comes to is known, however often the answer is lost."""
         while await self._pause(0.1, 0.6):
-            free = [call for call in self._told[-300:] if call.seq_no not in self._ledger.corrections]
-            if not free:
+            others = [call for call in self._told[-1000:] if call.seq_no not in self._being_corrected]
+            if not others:
                 continue
-            call = self._rng.choice(free)
+            call = self._rng.choice(others)
+            self._being_corrected.add(call.seq_no)
             change: Correction
             body: dict[str, Any]
             match self._rng.randrange(3):

@@ -52,18 +52,18 @@ def _count_customer(totals: Totals, record: Document) -> None:
 
 
 def _count_sources(totals: Totals, record: Document) -> None:
-    fee_micro = record["fee_micro"]
+    answered_already = False
     for call in record["upstream"]:
-        answered = call["source"] == record.get("source")
+        # One answer, though a source may have been asked twice.
+        answered = call["source"] == record.get("source") and not answered_already
         figures = {
             "count": 1,
             "success": int(answered and record["success"]),
             "charged": int(call["is_fee"]),
-            "fee_micro": fee_micro if answered else 0,
+            "fee_micro": record["fee_micro"] if answered else 0,
             "cost_micro": call["cost_micro"],
         }
-        if answered:
-            fee_micro = 0
+        answered_already |= answered
         subject = f"{_quoted(call['source'])}/{_quoted(call['item'])}/{_quoted(record['tag'])}"
         for collection, chars in (("source_daily", 10), ("source_monthly", 7)):
             totals[collection][f"{subject}/{record['hour'][:chars]}"].update(figures)
