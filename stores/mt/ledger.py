@@ -5,6 +5,7 @@ and grows until then (and by what comes late), so what is after it grows with it
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -44,7 +45,8 @@ async def _balances_after(database: Database, wallet_id: int, oldest: Entry, new
     own: Document = {"wallet_id": wallet_id}
     balance = await _sum(database, wallet_id, own | {"at": {"$lt": oldest.at}})
     balance += await _sum(database, wallet_id, own | {"at": oldest.at, "_id": {"$lt": oldest.id}})
-    between = {"at": {"$gte": oldest.at, "$lte": newest.at}}
+    # Times are kept in milliseconds. Not $lte: in the middle of an index the embedded store takes it for $lt.
+    between = {"at": {"$gte": oldest.at, "$lt": newest.at + timedelta(milliseconds=1)}}
     wanted = {"at": 1, "credit": 1, "amount_micro": 1}
     after: dict[str, int] = {}
     with translated():
