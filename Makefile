@@ -63,11 +63,13 @@ simulate: install
 	$(foreach world,$(or $(WORLD),folder rater),$(BIN)/python -m tests.simulation --world $(world) \
 		$(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) && ) true
 
-# Exactly once with real processes under SIGKILL. EVENTS=, SEED=, BROKER=apache|tansu (only Apache Kafka may be killed).
+# Exactly once with real processes under SIGKILL. EVENTS=, SEED=, BROKER=apache|tansu (only Apache Kafka may be killed),
+# CALLS= of metered products meanwhile (a fifth of EVENTS).
 EVENTS ?= 50000
 .PHONY: chaos
 chaos: install
-	$(BIN)/python -m tests.chaos --events $(EVENTS) $(if $(SEED),--seed $(SEED)) $(if $(BROKER),--broker $(BROKER))
+	$(BIN)/python -m tests.chaos --events $(EVENTS) $(if $(SEED),--seed $(SEED)) $(if $(BROKER),--broker $(BROKER)) \
+		$(if $(CALLS),--calls $(CALLS))
 
 # Claims about speed, each a command that prints ratios within one run.
 BENCH_STAMP := .venv/.bench-installed

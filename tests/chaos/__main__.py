@@ -93,7 +93,8 @@ async def run(place: Path, broker: Broker, events: int, calls: int, seed: int, p
     for mistake in verdict.mistakes[:20]:
         console.print(mistake, style="red", markup=False)
     outcome = "exact" if not verdict.mistakes else f"{len(verdict.mistakes)} mistakes"
-    console.print(f"[bold]{outcome}[/] after {seconds:.0f} s; again with: make chaos SEED={seed} EVENTS={events}")
+    again = f"make chaos SEED={seed} EVENTS={events} CALLS={calls}"
+    console.print(f"[bold]{outcome}[/] after {seconds:.0f} s; again with: {again}")
     if verdict.mistakes:
         console.print(f"what the processes said is in {_keep_logs(place)}")
     return not verdict.mistakes
