@@ -255,6 +255,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("id", 1),), unique=True),
         Index((("merchant_id", 1), ("month", 1), ("id", 1))),
         Index((("listed", 1), ("month", 1), ("id", 1))),
+        Index((("state", 1), ("month", 1), ("id", 1))),
         Index((("dept_id", 1), ("month", 1), ("id", 1))),
         # What the clock follows: few, of all that are kept.
         Index((("mailing", 1), ("id", 1)), only_where={"mailing": True}),
