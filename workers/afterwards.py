@@ -15,6 +15,7 @@ from stores.mt.accounts import keep_account
 from stores.mt.customers import keep_merchant
 from stores.mt.recharges import settle_payment
 from stores.mt.wallet_watch import watch
+from workers import wallet_metrics as metrics
 from workers.fold_batch import Publishes
 
 
@@ -33,7 +34,7 @@ class Looks:
                 case LookAtWallet(wallet_id):
                     wallets[wallet_id] = None
                 case LookAtPayment(payment):
-                    await settle_payment(self._database, self._publisher, payment)
+                    metrics.observe_payment(await settle_payment(self._database, self._publisher, payment))
                 case KeepMerchant(merchant, at):
                     await keep_merchant(self._database, merchant, at)
                 case KeepAccount(account, at):
@@ -41,4 +42,4 @@ class Looks:
                 case _:
                     raise TypeError(f"nobody looks at a {type(each).__name__}")
         if wallets:
-            await watch(self._database, self._publisher, wallets, datetime.now(UTC))
+            metrics.observe_watch(await watch(self._database, self._publisher, wallets, datetime.now(UTC)))

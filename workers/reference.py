@@ -27,6 +27,7 @@ METRIC_MODULES = {
     "Router": "workers.router_metrics",
     "Dispatcher": "workers.dispatch.metrics",
     "Rater": "workers.rater_metrics",
+    "Wallets (in the folder and the rater)": "workers.wallet_metrics",
     "Sentinel": "workers.sentinel_metrics",
     "Clock": "workers.clock_metrics",
     "Jobs": "workers.jobs.metrics",

@@ -5,6 +5,7 @@ decided on. Whoever changed a wallet looks before it forgets the change (commits
 offset), so nothing is missed; and looking again changes nothing.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -63,26 +64,35 @@ class WalletLooks(Protocol):
         ...
 
 
-async def watch(database: Database, publisher: Publishes, wallet_ids: Iterable[int], at: datetime) -> None:
+class Noticed(msgspec.Struct):
+    """What a look came to; for metrics."""
+
+    alarms: Counter[Kind] = msgspec.field(default_factory=Counter)
+    """Told, by kind."""
+    sweeps: int = 0
+
+
+async def watch(database: Database, publisher: Publishes, wallet_ids: Iterable[int], at: datetime) -> Noticed:
     """Look at wallets whose balance or limits changed. Raises StoreAway and BrokerAway: then to be repeated."""
-    await watch_in(MongoLooks(database), publisher, wallet_ids, at)
+    return await watch_in(MongoLooks(database), publisher, wallet_ids, at)
 
 
-async def watch_in(looks: WalletLooks, publisher: Publishes, wallet_ids: Iterable[int], at: datetime) -> None:
-    remaining = set(wallet_ids)
+async def watch_in(looks: WalletLooks, publisher: Publishes, wallet_ids: Iterable[int], at: datetime) -> Noticed:
+    remaining, noticed = set(wallet_ids), Noticed()
     for _ in range(ATTEMPTS):
         found = await looks.look(sorted(remaining))
-        remaining = {wallet.wallet_id for wallet in found if not await _settled(looks, publisher, wallet, at)}
+        remaining = {wallet.wallet_id for wallet in found if not await _settled(looks, publisher, wallet, at, noticed)}
         if not remaining:
-            return
+            return noticed
     raise StoreAway(f"wallets {sorted(remaining)} are changed again and again while they are looked at")
 
 
-async def _settled(looks: WalletLooks, publisher: Publishes, wallet: Watched, at: datetime) -> bool:
+async def _settled(looks: WalletLooks, publisher: Publishes, wallet: Watched, at: datetime, noticed: Noticed) -> bool:
     """Whether nothing is left to do; False: look again."""
     for kind, alarm in untold(wallet):
         await publisher.publish(list(pushes(wallet, kind, alarm, await looks.recipients(wallet))))
         await looks.told(wallet.wallet_id, kind, alarm.episode)
+        noticed.alarms[kind] += 1
     if (move := sweep_under_way(wallet)) is not None:
         # Whoever takes it in looks at the wallet again, and finds what has come meanwhile.
         await publisher.publish([move])
@@ -90,7 +100,7 @@ async def _settled(looks: WalletLooks, publisher: Publishes, wallet: Watched, at
         await looks.turn(wallet, alarms)
         return False
     if (sweep := next_sweep(wallet, at)) is not None:
-        await looks.sweep(wallet, sweep)
+        noticed.sweeps += await looks.sweep(wallet, sweep)
         return False
     return True
 
