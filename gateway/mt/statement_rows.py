@@ -9,7 +9,7 @@ import msgspec
 from gateway.mt.sheets import Cell, Column
 from handlers.statements.statement import Line, PaymentState, Send, State, Statement
 from schemas.mt.common import Zone, yuan
-from schemas.mt.statements import BillLine, BillSendRecord, BillStatement, InvoicedStatement, PaymentSettleDetail
+from schemas.mt.statements import BillLine, BillSendRecord, BillStatement, InvoicedStatement
 
 LINE_IDS = 100_000
 """A line's id in the API is its statement's id and its number within it: who has the one finds the other."""
@@ -110,29 +110,6 @@ class Rows:
             invoice_state=statement.invoice_state.value,
             invoiced_amount=yuan(statement.invoiced_micro),
             invoice_time=self._time(statement.invoiced_at),
-        )
-
-    def settled(self, statement: Statement, settled_micro: int) -> PaymentSettleDetail:
-        """`settled_micro`: by the payment that the row is of."""
-        return PaymentSettleDetail(
-            id=statement.id,
-            statement_no=statement.statement_no,
-            bill_date=statement.month,
-            user_id=statement.user_id,
-            dept_id=statement.dept_id,
-            dept_name=statement.dept_name,
-            app_id=statement.app_id,
-            state=statement.state.value,
-            state_desc=STATE_TEXTS[statement.state],
-            invoice_state=statement.invoice_state.value,
-            total_amount=yuan(statement.total_micro),
-            invoiced_amount=yuan(statement.invoiced_micro),
-            not_invoiced_amount=yuan(statement.not_invoiced_micro),
-            confirm_date=self._time(statement.confirmed_at),
-            invoice_time=self._time(statement.invoiced_at),
-            emails=statement.emails,
-            payment_amount=yuan(statement.settled_micro),
-            settle_amount=yuan(settled_micro),
         )
 
     def cells(self, statement: Statement) -> Sequence[Cell]:

@@ -264,27 +264,6 @@ class AuditPaymentRequest(Body, kw_only=True):
     reject_reason: Text | None = None
 
 
-class PaymentSettleDetail(Row, kw_only=True):
-    id: int
-    statement_no: str
-    bill_date: str
-    user_id: int | None = None
-    dept_id: int
-    dept_name: str
-    app_id: str
-    state: int
-    state_desc: str
-    invoice_state: int
-    total_amount: Decimal
-    invoiced_amount: Decimal
-    not_invoiced_amount: Decimal
-    confirm_date: str | None = None
-    invoice_time: str | None = None
-    emails: Sequence[str]
-    payment_amount: Decimal
-    settle_amount: Decimal
-
-
 class PaymentRecord(Row, kw_only=True):
     create_by: int | None = None
     create_time: str
@@ -302,7 +281,6 @@ class PaymentRecord(Row, kw_only=True):
     audit_time: str | None = None
     certificate_list: Sequence[str]
     remark: str | None = None
-    settle_details: Sequence[PaymentSettleDetail] | None = None
     reject_reason: str | None = None
     royalty_rate: float | None = None
     royalty_amount: Decimal | None = None

@@ -52,7 +52,7 @@ class InvoiceOperations:
         found = await self._open(asked, wanted.statement_no_list, dept_id)
         return Reply(
             UninvoicedSummary(
-                total_amount_sum=yuan(sum(statement.may_invoice_micro for statement in found)),
+                total_amount_sum=yuan(sum(statement.total_micro for statement in found)),
                 invoiced_amount_sum=yuan(sum(statement.invoiced_micro for statement in found)),
                 not_invoiced_amount_sum=yuan(sum(statement.not_invoiced_micro for statement in found)),
                 statement_details=[

@@ -1,29 +1,27 @@
 """Payments received from customers: listed, added up, audited. An approved one settles statements.
 
-The operators' platform and the sales portal show the same payments, each within its scope.
+Every portal shows the same payments, each within its scope.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gateway.mt.frame import Asked, MtOperation, Tools
-from gateway.mt.statement_desk import StatementDesk
 from gateway.system import Reply
 from handlers.payments import PAYMENTS
 from schemas.mt.access import Scope
 from schemas.mt.common import page_of, yuan
-from schemas.mt.statements import AuditPaymentRequest, PaymentQuery, PaymentRecord, PaymentSettleDetail, PaymentTotals
+from schemas.mt.statements import AuditPaymentRequest, PaymentQuery, PaymentRecord, PaymentTotals
 from stores.mongo import Document, translated
 from stores.mt.customers import CUSTOMERS, customers_of
 from stores.mt.pages import find_by, find_page
 from stores.mt.payments import AuditState, Payment, Payments, to_payment
-from stores.mt.statements import STATEMENTS, actor_of, to_statement
+from stores.mt.statements import actor_of
 
 
 class PaymentOperations:
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._desk = StatementDesk(tools)
         self._payments = Payments(tools.database)
 
     async def page(self, asked: Asked) -> Reply:
@@ -62,18 +60,6 @@ class PaymentOperations:
         else:
             await self._payments.reject(asked.scope, wanted.payment_no, wanted.reject_reason, actor, asked.at)
         return Reply()
-
-    async def detail(self, asked: Asked) -> Reply:
-        """One, with the statements it settled."""
-        payment = await self._payments.find(asked.scope, asked.param("paymentNo"))
-        record = (await self._records([payment]))[0]
-        record.settle_details = await self._settled(asked, payment)
-        return Reply(record)
-
-    async def _settled(self, asked: Asked, payment: Payment) -> list[PaymentSettleDetail]:
-        rows = self._desk.rows(asked.at)
-        found = await find_by(self._tools.database, STATEMENTS, "_id", payment.settled)
-        return [rows.settled(to_statement(each), payment.settled[each["_id"]]) for each in found]
 
     async def _match(self, asked: Asked) -> dict[str, Any]:
         query: PaymentQuery = asked.body
