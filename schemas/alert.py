@@ -9,6 +9,8 @@ from schemas.numbers import Count, Int64, Key, Text
 from schemas.push import Recipient
 from schemas.times import Instant, Timed
 
+Episode = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
 
 class AlertRaised(Timed, frozen=True, kw_only=True):
     """Calls of a customer's account to a product fail more often than the customer's rule allows."""
@@ -18,7 +20,7 @@ class AlertRaised(Timed, frozen=True, kw_only=True):
     item: Key
     product: Text
     """Its name, for people."""
-    episode: Annotated[int, msgspec.Meta(ge=1)]
+    episode: Episode
     """Counts the episodes of this account and product."""
     errors: Count
     """Failures in the period before `raised_at`."""
@@ -37,7 +39,7 @@ class AlertClosed(Timed, frozen=True, kw_only=True):
     dept_id: Int64
     item: Key
     product: Text
-    episode: Annotated[int, msgspec.Meta(ge=1)]
+    episode: Episode
     raised_at: Instant
     closed_at: Instant
     recipients: tuple[Recipient, ...]

@@ -9,7 +9,7 @@ from typing import Annotated
 import msgspec
 
 from schemas.catalogue import EventType
-from schemas.numbers import Int64
+from schemas.numbers import Int64, Key
 
 MAX_TEMPLATES = 1_000
 
@@ -17,7 +17,7 @@ MAX_TEMPLATES = 1_000
 class TemplateSyncRequested(msgspec.Struct, frozen=True, kw_only=True):
     """Templates named, all of a user's, or (both left out) all there are, are to be synchronised."""
 
-    key: str
+    key: Key
     """The user, or `all`."""
     user_id: Int64 | None = None
     template_ids: Annotated[tuple[Int64, ...], msgspec.Meta(max_length=MAX_TEMPLATES)] = ()

@@ -67,7 +67,7 @@ class WalletSwept(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
     wallet_id: WalletId
     into_wallet_id: WalletId
-    number: Annotated[int, msgspec.Meta(ge=1)]
+    number: Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
     amount_micro: Annotated[int, msgspec.Meta(gt=-(2**62), lt=2**62)]
     """Negative where a debt is moved."""
 
