@@ -117,7 +117,7 @@ class Bench:
 
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[Database]:
-        async with open_database(MongoSettings(uri=self.mongo_uri, database=name)) as database:
+        async with open_database(MongoSettings(uri=self.mongo_uri, database=name, timeout_seconds=60)) as database:
             await ensure_indexes(database)
             await self._write_prices(database)
             yield database
