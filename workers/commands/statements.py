@@ -21,7 +21,7 @@ async def make(settings: Settings, month: str) -> None:
         say(f"--month: a month that is over is expected, as YYYY-MM, not {month!r}")
         raise typer.Exit(WRONG)
     async with open_database(settings.mongo) as database:
-        job = await start_making(Jobs(database), month, now, again=str(ULID()))
+        job = await start_making(Jobs(database), month, now, again=str(ULID()), by="command")
     out().print(f"How far it is: fanfold jobs show {job.id}", markup=False, soft_wrap=True)
 
 

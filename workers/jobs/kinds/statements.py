@@ -10,7 +10,7 @@ import msgspec
 
 from stores.jobs import Job
 from stores.mt.billing import Billing
-from stores.mt.statements import CLOCK
+from stores.mt.statements import Actor
 from workers.jobs.kind import Step, Tools
 from workers.statement_jobs import KIND as NAME
 
@@ -22,6 +22,8 @@ class Args(msgspec.Struct, frozen=True):
     month: str
     make: bool
     """Else nothing is made, and statements that are there are corrected."""
+    by: str
+    """Who has asked for it."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ class Statements:
         accounts = await billing.accounts_after(place.account, ACCOUNTS)
         changed = place.changed
         for dept_id in accounts:
-            changed += len(await billing.bill(dept_id, args.month, CLOCK, tools.now(), make=args.make))
+            changed += len(await billing.bill(dept_id, args.month, Actor(args.by), tools.now(), make=args.make))
         done = place.done + len(accounts)
         finished = len(accounts) < ACCOUNTS
         cursor: dict[str, Any] = msgspec.to_builtins(
