@@ -26,7 +26,7 @@ from handlers.usage.records import (
     revised_fields,
 )
 from handlers.usage.revising import corrected, rated_again
-from schemas.errors import StoreAway
+from schemas.errors import StoreAway, Transient
 from schemas.events import Event, LogId, Origin, Record
 from schemas.usage import UsageCorrected, UsageRecorded, UsageRerateRequested
 from stores.mongo import Document
@@ -100,7 +100,7 @@ class Settler:
         self._free = FreeCalls(store)
 
     async def settle(self, log: LogId, steps: Sequence[Heard | Asked], book: PriceBook) -> Settlement:
-        """Keep the decisions of a batch. Raises StoreAway; the caller repeats the whole call."""
+        """Keep the decisions of a batch. Raises Transient; the caller repeats the whole call."""
         settlement = Settlement()
         try:
             for kind, some in groupby(steps, type):
@@ -110,7 +110,7 @@ class Settler:
                     for step in some:
                         if isinstance(step, Asked):
                             await self._change(log, step, book, settlement)
-        except StoreAway:
+        except Transient:
             # What of it was stored is not known: neither are the free calls that it took.
             self._free.forget()
             raise
