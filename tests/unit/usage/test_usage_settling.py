@@ -8,7 +8,7 @@ from handlers.products.prices import Terms
 from schemas.errors import Transient
 from schemas.events import Event, LogId, Record
 from schemas.usage import UsageRecorded
-from stores.usage.settling import Heard, Settler
+from stores.usage.settling import Heard, Settler, calls
 from tests.simulation.sim_store import SimStore
 from tests.simulation.turns import AsyncioTurns
 from tests.simulation.usage.records import SimRecords
@@ -40,4 +40,4 @@ async def test_calls_that_wait_for_the_key_of_personal_data_keep_their_free_ones
 
     settled = await settler.settle(LOG, [heard(0), heard(1), heard(2)], book)
 
-    assert [posting.rated.free_no for posting in settled.postings] == [1, 2, None]
+    assert [call.rated.free_no for call in calls(settled)] == [1, 2, None]
