@@ -218,7 +218,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     LABELS: (Index((("tokens", 1), ("slot", 1))),),
     presence.PRESENCE: (),
     im_conversations.MESSAGES: (
-        Index((("timelines", 1), ("order", -1))),
+        # Ascending: where a bound begins a place, the embedded store loses that place in a descending one.
+        Index((("timelines", 1), ("order", 1))),
         # What may be unread on a side. Not partial: to count by such an index the embedded store walks the collection.
         Index((("unread_in", 1), ("at", 1))),
         # An hour's, for its files, and a day's, for its figures.

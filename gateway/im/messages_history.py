@@ -17,7 +17,7 @@ from gateway.im.messages_facts import FIELD_CODES, FROM_BAD, TO_BAD, checked_key
 from gateway.im.services import OPENIM
 from gateway.system import Reply
 from schemas.im.codes import Failed
-from schemas.im.message import MAX_UINT32, parse_key, side_of
+from schemas.im.message import MAX_UINT32, edge_of, parse_key, side_of
 from schemas.im.message_bodies import GetRoamMsg, RoamMsg, RoamMsgs
 from stores.im.accounts import existing
 from stores.im.conversations import cleared_up_to
@@ -50,8 +50,8 @@ class History:
         if peer not in known:
             raise Failed(TO_BAD)
         oldest = int((caller.at - self._kept).timestamp())
-        first = f"{min(max(body.min_time, oldest, 0), MAX_UINT32):010d}"
-        before = f"{max(0, min(body.max_time, MAX_UINT32) + 1):010d}"
+        first = edge_of(min(max(body.min_time, oldest), MAX_UINT32))
+        before = edge_of(min(body.max_time, MAX_UINT32) + 1)
         if last is not None:
             before = min(before, last.order)
         most = min(body.max_cnt, MOST_IN_PAGE)

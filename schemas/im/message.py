@@ -56,6 +56,16 @@ class MessageKey(msgspec.Struct, frozen=True):
         return datetime.fromtimestamp(self.time, UTC)
 
 
+def edge_of(second: int) -> str:
+    """Where a second begins in that order: behind all messages before it, in front of all of its own."""
+    return f"{max(0, second):010d}"
+
+
+def second_of(order: str) -> int:
+    """The second of a place in that order, or of an edge."""
+    return int(order[:10])
+
+
 MAX_KEY_CHARS = 50
 
 

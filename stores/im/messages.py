@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from handlers.im.conversations import MESSAGES
-from schemas.im.message import MessageKey, message_id_of
+from schemas.im.message import MessageKey, edge_of, message_id_of, second_of
 from stores.mongo import Database, Document, translated
 
 FIRST_SPAN_SECONDS = 60
@@ -41,17 +41,17 @@ async def find_message(database: Database, app: str, sender: str, receiver: str,
 async def history(
     database: Database, side: str, first: str, before: str, cleared_up_to: datetime | None, limit: int, now: datetime
 ) -> list[Stored]:
-    """What a side has between two places in its order, newest first; nothing that was cleared.
+    """What a side has from one place in its order to another, newest first; nothing that was cleared.
 
     Looked for in spans of time that grow: the embedded store reads all of what is asked for before it takes the
     newest, and a conversation may be long. Where little is said, that is a few finds more.
     """
     found: list[Stored] = []
     end, span = before, FIRST_SPAN_SECONDS
+    # Nothing, or little, is later than now: a time far ahead must not use up the spans.
+    newest = min(second_of(before), int(now.timestamp()) + 1)
     while end > first and len(found) < limit:
-        # Nothing, or little, is later than now: a time far ahead must not use up the spans.
-        seconds = min(int(end[:10]), int(now.timestamp()) + 1)
-        start = max(first, f"{seconds - span:010d}") if seconds > span else first
+        start = max(first, edge_of(newest - span))
         found += await _between(database, side, start, end, cleared_up_to, limit - len(found))
         end, span = start, span * SPANS_GROW
     return found

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from config.settings import MongoSettings, Settings
 from handlers.im.conversations import CONVERSATIONS, MESSAGES
 from schemas.events import Event
-from schemas.im.message import side_of
+from schemas.im.message import edge_of, side_of
 from stores.collections import ensure_indexes
 from stores.im.conversations import cleared_up_to, conversations_of, unread_of, unread_total
 from stores.im.conversations_audit import Difference, audit_unread, still_different
 from stores.im.messages import history
 from stores.mongo import Database, MongoStore, open_database
 from tests.integration.command import Fanfold
-from tests.unit.im.messages_model import APP, USERS, Model, a_message, a_reading, a_recall, fold, instant, logs
+from tests.unit.im.messages_model import APP, START, USERS, Model, a_message, a_reading, a_recall, fold, instant, logs
 from tests.unit.im.messages_model import FIRST as KEY
 
 
@@ -50,7 +50,7 @@ async def _check(database: Database, model: Model, owner: str) -> None:
         assert times == sorted(times)
     for peer, side in sides.items():
         cleared = await cleared_up_to(database, APP, owner, peer)
-        found = await history(database, side, "0", "9", cleared, 1_000, instant(4))
+        found = await history(database, side, edge_of(0), edge_of(START + 9), cleared, 1_000, instant(4))
         assert [message.order for message in found] == sorted((message.order for message in found), reverse=True)
         assert sorted((m.order, m.sender, m.withdrawn) for m in found) == sorted(
             (told.sent.key.order, told.sent.sender, told.withdrawn) for told in model.timeline(side)
@@ -103,3 +103,24 @@ async def test_what_was_only_being_written_differs_no_more(talked: Database) -> 
     await talked[CONVERSATIONS].update_one({"_id": side}, {"$set": {"unread": 5}})
     (now,) = await still_different(talked, [past])
     assert now.unread == 5
+
+
+async def test_a_history_misses_none_wherever_a_page_or_a_span_ends(database: Database) -> None:
+    """Whatever second it is now, and wherever it is asked from or to: spans begin and end at messages as well."""
+    await ensure_indexes(database)
+    ages = (0, 58, 59, 60, 61, 1_978, 1_979, 1_980, 1_981, 63_400)
+    keys = [KEY.__class__(seq, 1, START - age) for seq, age in enumerate(ages)]
+    await fold(MongoStore(database, 4), [a_message(key=key) for key in keys], Random(1))
+    side = side_of(APP, "bob", "ann")
+
+    async def seconds(first: int, before: int, now: int) -> list[int]:
+        found = await history(database, side, edge_of(first), edge_of(before), None, 100, instant(now))
+        return [int(message.order[:10]) for message in found]
+
+    for now in (-1, 0, 1, 59, 60, 61, 1_920):
+        assert await seconds(0, START + 9_999, now) == [START - age for age in ages], now
+    for age in ages:
+        at = START - age
+        assert await seconds(at, at + 1, 0) == [at]
+        assert at not in await seconds(at + 1, START + 9, 0)
+        assert at not in await seconds(0, at, 0)
