@@ -15,21 +15,25 @@ from pathlib import Path
 from random import Random
 from typing import Annotated
 
+import aiohttp
 import structlog
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from stores.mongo import open_database
 from tests.chaos.audits import audits
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import Load, readers
+from tests.chaos.load import Load, post, readers
 from tests.chaos.receiver import open_receiver
 from tests.chaos.stage import DISPATCHERS, Died, Stage, open_stage, register
+from tests.chaos.talk import Talk
+from tests.chaos.talk_verdict import judge_talk
 from tests.chaos.usage_ledger import UsageLedger
 from tests.chaos.usage_load import UsageLoad
 from tests.chaos.usage_set_up import set_up
-from tests.chaos.verdict import NotFolded, Verdict, judge, wait_folded
+from tests.chaos.verdict import NotFolded, Verdict, judge, read_documents, wait_folded
 
 console = Console()
 
@@ -86,6 +90,8 @@ async def run(place: Path, broker: Broker, events: int, calls: int, seed: int, p
             kills = [at for name in DISPATCHERS for at in stage.parts[name].killed_at]
             verdict = await judge(stage.settings, ledger, usage_ledger, receiver, kills)
             verdict.mistakes += await audits(stage.settings)
+            more = await _judge_talk(stage, ledger, Random(seed))
+            verdict = Verdict([*verdict.mistakes, *more.mistakes], verdict.counts | more.counts)
         except (Died, NotFolded) as error:
             verdict = Verdict([str(error)], {})
         _show(stage, load, usage, verdict)
@@ -98,6 +104,13 @@ async def run(place: Path, broker: Broker, events: int, calls: int, seed: int, p
     if verdict.mistakes:
         console.print(f"what the processes said is in {_keep_logs(place)}")
     return not verdict.mistakes
+
+
+async def _judge_talk(stage: Stage, ledger: Ledger, rng: Random) -> Verdict:
+    """What people see of their conversations, asked by the API."""
+    async with open_database(stage.settings.mongo) as database, aiohttp.ClientSession() as http:
+        talk = Talk(lambda path, body, kind: post(http, stage.url + path, body, kind), ledger, rng)
+        return Verdict(*await judge_talk(ledger, await read_documents(database), talk))
 
 
 def _keep_logs(place: Path) -> Path:

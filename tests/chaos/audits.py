@@ -7,7 +7,7 @@ import sys
 from config.settings import Settings
 from tests.chaos.stage import environment
 
-AUDITS = ("inboxes", "usage", "wallets")
+AUDITS = ("inboxes", "unread", "usage", "wallets")
 
 
 async def audits(settings: Settings) -> list[str]:

@@ -41,6 +41,32 @@ class Reading(Sent):
     up_to: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Said(msgspec.Struct, eq=False):
+    """A message between people, to one or to many; `seq` is its own. Each copy has one of the keys."""
+
+    sender: str
+    receivers: tuple[str, ...]
+    seq: int
+    random: int
+    counted: bool
+    """Whether it is unread until read."""
+    pushed: bool
+    synced: bool
+    """Whether it is in the sender's history."""
+    imported_at: int | None
+    attempts: int = 0
+    keys: set[str] = msgspec.field(default_factory=set)
+    """Those that were answered."""
+    withdrawn: set[tuple[str, str]] = msgspec.field(default_factory=set)
+    """Receiver and key of each copy that was recalled."""
+    changed: dict[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    """What copies say now, by receiver and key."""
+
+    @property
+    def words(self) -> str:
+        return f"message {self.seq}"
+
+
 T = TypeVar("T", bound=Sent)
 
 
@@ -50,6 +76,10 @@ class Ledger:
     def __init__(self) -> None:
         self.facts: dict[str, Sent] = {}
         self.poison_acknowledged = 0
+        self.said: dict[int, Said] = {}
+        """By MsgSeq."""
+        self.read: dict[tuple[str, str], int] = {}
+        """Second up to which somebody has read what a peer sent."""
 
     def login(self, identity: str, user: str, online: bool) -> Login:
         return self._enter(Login(identity, LOGIN_LOG, user=user, online=online))

@@ -26,15 +26,28 @@ from schemas.events import Event
 from streams.publisher import new_producer
 from tests.chaos.ledger import Ledger, Sent
 from tests.chaos.stage import SECRET, SECRET_ID, TOKEN, Stage
+from tests.chaos.talk import Talk
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SOURCE = "upstream"
 USERS, READERS = 400, 50
+TALK_SHARE = 0.3
+"""Of the facts, so many are messages between people."""
 BATCH = 50
 RETRY_SECONDS = 0.2
 REQUEST_SECONDS = 8.0
 BAN_SECONDS = 12
 """How long a ban of this load lasts: it ends while the run lasts, so the clock has work."""
+
+
+async def post(http: aiohttp.ClientSession, url: str, body: bytes, content_type: str) -> tuple[int | None, Any]:
+    """Status and answer; no status where none came."""
+    headers = {"Content-Type": content_type, "Authorization": f"Bearer {TOKEN}"}
+    try:
+        async with http.post(url, data=body, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return None, None
 
 
 def readers() -> list[str]:
@@ -55,6 +68,7 @@ class Load:
         self._under_way: set[asyncio.Task[None]] = set()
         self.begun = 0
         self.retries = 0
+        self.talk = Talk(self._post, ledger, rng)
 
     async def run(self) -> None:
         """Send everything; returns when each client has its answer or has given up."""
@@ -79,7 +93,10 @@ class Load:
         while len(self._under_way) >= 64:
             await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
         kind = self._rng.random()
-        if kind < 0.97:
+        if kind < TALK_SHARE:
+            self.begun += 1
+            self._spawn(self.talk.say())
+        elif kind < 0.97:
             self.begun += 1
             self._spawn(self._callback())
         elif kind < 0.975:
@@ -186,12 +203,7 @@ class Load:
 
     async def _post(self, path: str, body: bytes, content_type: str) -> tuple[int | None, Any]:
         """Status and answer; no status where none came."""
-        headers = {"Content-Type": content_type, "Authorization": f"Bearer {TOKEN}"}
-        try:
-            async with self._http.post(self._stage.url + path, data=body, headers=headers) as answer:
-                return answer.status, await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return None, None
+        return await post(self._http, self._stage.url + path, body, content_type)
 
     # CloudEvents
 

@@ -17,11 +17,14 @@ from channels.signing import new_secret
 from config.settings import Settings
 from config.topics import TOPICS
 from schemas.endpoint import Endpoint
+from schemas.im.apps import App
 from stores.collections import ensure_indexes
 from stores.endpoints import Endpoints
+from stores.im.accounts import import_accounts
 from stores.mongo import open_database
 from stores.vault import Vault
 from streams.cluster import open_cluster
+from tests.chaos.talk import ADMIN, APP, APPS, KEY, PEOPLE
 from workers.embedded import apache, secantus, tansu
 from workers.embedded.child import Child, Command, start, tail
 from workers.embedded.errors import CannotStart
@@ -154,6 +157,7 @@ def settings_for(broker: str) -> Settings:
             "chat": {"secrets": {SECRET_ID: SECRET}},
             "events": {"tokens": [TOKEN]},
             "metering": {"tokens": {OPERATOR_TOKEN: OPERATOR}, "secrets_keys": [Fernet.generate_key().decode()]},
+            "im": {"apps": APPS, "calls_per_second": 0, "roaming_days": 36_500},
             "push": {"secrets_keys": [Fernet.generate_key().decode()], "allow_networks": [f"{LOOPBACK}/32"]},
             # What is refused comes again soon, and is never given up within a run.
             "dispatcher": {"retry_seconds": [0.5, 1.0, *[2.0] * 30], "breaker_seconds": 1.0, "poll_seconds": 0.2},
@@ -176,6 +180,9 @@ def environment(settings: Settings, metrics_port: int) -> dict[str, str]:
         "FANFOLD_FOLDER__POISON_WINDOW": str(settings.folder.poison_window),
         "FANFOLD_CHAT__SECRETS": json.dumps({SECRET_ID: SECRET}),
         "FANFOLD_EVENTS__TOKENS": json.dumps([TOKEN]),
+        "FANFOLD_IM__APPS": json.dumps(APPS),
+        "FANFOLD_IM__CALLS_PER_SECOND": str(settings.im.calls_per_second),
+        "FANFOLD_IM__ROAMING_DAYS": str(settings.im.roaming_days),
         "FANFOLD_METERING__TOKENS": json.dumps({OPERATOR_TOKEN: OPERATOR}),
         "FANFOLD_METERING__SECRETS_KEYS": json.dumps(
             [key.get_secret_value() for key in settings.metering.secrets_keys]
@@ -241,8 +248,10 @@ async def register(settings: Settings, urls: Mapping[str, str]) -> None:
 
 
 async def prepare(settings: Settings) -> None:
-    """Topics and indexes."""
+    """Topics and indexes; the people of the IM app."""
     async with open_cluster(settings.kafka) as cluster:
         await cluster.sync(TOPICS)
     async with open_database(settings.mongo) as database:
         await ensure_indexes(database)
+        app = App(APP, KEY, frozenset({ADMIN}))
+        await import_accounts(database, app, {person: {} for person in PEOPLE}, datetime.now(UTC))

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,9 @@ from bson import decode, encode
 from config.settings import Settings
 from config.topics import TOPICS
 from handlers.accounts import ACCOUNTS, LOGIN_LOG
-from handlers.effects import ABSENT, IncAbove, Recount, apply, stamp
+from handlers.effects import ABSENT, Effect, IncAbove, Recount, apply, stamp
+from handlers.im.conversations import CONVERSATIONS
+from handlers.im.figures import DAYS
 from handlers.inboxes import ENTRIES, INBOXES
 from handlers.letters import COLLECTION as LETTERS
 from handlers.letters import letter_for
@@ -26,6 +28,7 @@ from schemas.cloudevents import to_millisecond
 from schemas.delivery import OPEN, DeliveryPlanned, State
 from schemas.errors import BrokerAway, StoreAway
 from schemas.events import Event, LogId, Record
+from schemas.im.message import WITHDRAWN
 from schemas.push import PushRequested
 from stores.bans import due_bans
 from stores.collections import DELIVERIES, LEASES, PUSHES
@@ -33,6 +36,7 @@ from stores.mongo import CODEC, Database, open_database
 from streams.cluster import Cluster, open_cluster
 from tests.chaos.ledger import Detection, Ledger, Login, Reading
 from tests.chaos.receiver import Receiver
+from tests.chaos.talk_verdict import pushes as pushes_of_talk
 from tests.chaos.usage_ledger import UsageLedger
 from tests.chaos.usage_verdict import TOPICS as JUDGED_APART
 from tests.chaos.usage_verdict import judge_usage
@@ -42,7 +46,13 @@ from workers.router import emitted_events
 CALM_SECONDS = 5.0
 """How long nothing may change before all counts as folded."""
 
-Documents = dict[str, dict[str, dict[str, Any]]]
+NOT_OF_EVENTS = {DAYS: {"max_online"}}
+"""Fields that are looked up now and then, and follow from no log."""
+
+Document = dict[str, Any]
+Documents = dict[str, dict[str, Document]]
+Winner = tuple[LogId, Decided]
+"""A copy that was counted, and the log that it is in."""
 
 
 class NotFolded(Exception):
@@ -99,6 +109,7 @@ async def judge(
     for identity in of_usage.identities:
         documents[SEEN].pop(identity, None)
     winners = _winners(history, documents, found)
+    _compare_facts(winners, documents, found)
     _compare(_expected(winners), documents, found)
     _compare_letters(history, documents, found)
     _compare_ledger(ledger, history, documents, found)
@@ -185,7 +196,7 @@ class History:
                     self.copies.setdefault(fact, []).append((log, step))
 
 
-def _winners(history: History, documents: Documents, found: Mistakes) -> list[tuple[LogId, Decided]]:
+def _winners(history: History, documents: Documents, found: Mistakes) -> list[Winner]:
     """The copy of each fact that was counted: the one its document names."""
     winners = []
     for (collection, identity), copies in history.copies.items():
@@ -202,9 +213,6 @@ def _winners(history: History, documents: Documents, found: Mistakes) -> list[tu
                 winners.append((log, msgspec.structs.replace(step, emits=tuple(emitted_events(step.event, routed)))))
                 continue
             winners.append((log, step))
-            body = _as_stored({**step.outcome.fact.body})
-            kept = {name: value for name, value in stored.items() if name not in ("_id", "origin", "recorded_at")}
-            found.check(kept == body, f"{collection}/{identity} is {kept}, should be {body}")
     known = {fact[1] for fact in history.copies}
     for collection in {collection for collection, _ in history.copies}:
         for identity in documents.get(collection, {}).keys() - known:
@@ -215,27 +223,51 @@ def _winners(history: History, documents: Documents, found: Mistakes) -> list[tu
     return winners
 
 
-def _expected(winners: Sequence[tuple[LogId, Decided]]) -> Documents:
+def _compare_facts(winners: Sequence[Winner], documents: Documents, found: Mistakes) -> None:
+    """Each fact as its event has it, with the marks that came after it in the same log."""
+    facts: dict[tuple[str, str], tuple[LogId, Document]] = {}
+    for log, step in _by_log(winners):
+        for effect in step.outcome.effects:
+            marked = facts.get((effect.collection, effect.key))
+            if not effect.create and marked is not None and marked[0] == log:
+                _apply(effect, log, step.offset, marked[1])
+        if step.outcome.fact.collection != PUSHES:
+            facts[step.outcome.fact.collection, step.event.identity] = log, {**step.outcome.fact.body}
+    for (collection, identity), (_, fact) in facts.items():
+        stored = documents[collection][identity]
+        kept = {name: value for name, value in stored.items() if name not in ("_id", "origin", "recorded_at")}
+        found.check(kept == _as_stored(fact), f"{collection}/{identity} is {kept}, should be {fact}")
+
+
+def _by_log(winners: Sequence[Winner]) -> list[Winner]:
+    return sorted(winners, key=lambda winner: (winner[0].fence, winner[1].offset))
+
+
+def _apply(effect: Effect, log: LogId, offset: int, document: Document) -> None:
+    document.setdefault("fence", {})[log.fence] = offset
+    for path, change in stamp(effect.change, offset).items():
+        *parents, field = path.split(".")
+        place = document
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        if not isinstance(change, Recount | IncAbove):  # those are counted once all is known
+            place[field] = apply(change, place.get(field, ABSENT))
+
+
+def _expected(winners: Sequence[Winner]) -> Documents:
     """The effects of each counted copy, one by one, in log order."""
     documents: Documents = {}
-    for log, step in sorted(winners, key=lambda winner: (winner[0].fence, winner[1].offset)):
+    for log, step in _by_log(winners):
         for effect in step.outcome.effects:
-            collection = documents.setdefault(effect.collection, {})
-            document = collection.setdefault(effect.key, {"_id": effect.key, "fence": {}})
-            document["fence"][log.fence] = step.offset
-            for path, change in stamp(effect.change, step.offset).items():
-                *parents, field = path.split(".")
-                place = document
-                for parent in parents:
-                    place = place.setdefault(parent, {})
-                if isinstance(change, Recount | IncAbove):
-                    continue  # counted below, once all is known
-                place[field] = apply(change, place.get(field, ABSENT))
+            if effect.create:
+                collection = documents.setdefault(effect.collection, {})
+                _apply(effect, log, step.offset, collection.setdefault(effect.key, {"_id": effect.key}))
     _count_unread(winners, documents)
+    _count_unread_messages(winners, documents)
     return documents
 
 
-def _count_unread(winners: Sequence[tuple[LogId, Decided]], documents: Documents) -> None:
+def _count_unread(winners: Sequence[Winner], documents: Documents) -> None:
     """By the entries alone: those later than what has been read."""
     entries = [step.outcome.fact.body for _, step in winners if step.outcome.fact.collection == ENTRIES]
     for recipient, inbox in documents.get(INBOXES, {}).items():
@@ -244,13 +276,32 @@ def _count_unread(winners: Sequence[tuple[LogId, Decided]], documents: Documents
         inbox["unread"] = sum(read is None or to_millisecond(entry["at"]) > read for entry in mine)
 
 
+def _count_unread_messages(winners: Sequence[Winner], documents: Documents) -> None:
+    """By the messages alone: those to a side that were not recalled and came after what has been read."""
+    gone = {step.outcome.effects[0].key for _, step in winners if step.event.type == WITHDRAWN}
+    arrived: dict[str, list[datetime]] = defaultdict(list)
+    for _, step in winners:
+        if (side := step.outcome.fact.body.get("unread_in")) and step.event.identity not in gone:
+            arrived[side].append(step.outcome.fact.body["at"])
+    counts = {
+        effect.key
+        for _, step in winners
+        for effect in step.outcome.effects
+        if effect.collection == CONVERSATIONS and "unread" in effect.change
+    }
+    for side in counts:
+        conversation = documents[CONVERSATIONS][side]
+        read = conversation.get("read_up_to")
+        conversation["unread"] = sum(read is None or at > read for at in arrived[side])
+
+
 def _compare(expected: Documents, documents: Documents, found: Mistakes) -> None:
     for collection, wanted in expected.items():
         stored = documents.get(collection, {})
         found.check(stored.keys() == wanted.keys(), f"{collection}: {sorted(stored.keys() ^ wanted.keys())[:5]}")
         for key, document in wanted.items():
             should, is_there = _as_stored(document), stored.get(key, {})
-            for field in sorted(should.keys() | is_there.keys()):
+            for field in sorted((should.keys() | is_there.keys()) - NOT_OF_EVENTS.get(collection, set())):
                 same = should.get(field) == is_there.get(field)
                 found.check(
                     same, f"{collection}/{key}: {field} is {is_there.get(field)}, should be {should.get(field)}"
@@ -286,7 +337,8 @@ def _compare_ledger(ledger: Ledger, history: History, documents: Documents, foun
         read = max(fact.up_to for fact in present if isinstance(fact, Reading) and fact.reader == reader)
         kept = documents.get(INBOXES, {}).get(reader, {}).get("read_up_to")
         found.check(kept == to_millisecond(read), f"{reader}: read up to {kept}, should be {read}")
-    pushes, asked = len(documents.get(PUSHES, {})), sum(fact.pushes for fact in detections)
+    asked = sum(fact.pushes for fact in detections) + pushes_of_talk(ledger, documents)
+    pushes = len(documents.get(PUSHES, {}))
     found.check(pushes == asked, f"{pushes} pushes, {asked} were asked for")
     entries = len(documents.get(LOGIN_LOG, {}))
     found.check(entries == logins.total(), f"{entries} entries in the login log, {logins.total()} were sent")
