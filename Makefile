@@ -108,6 +108,12 @@ bench-usage: $(BENCH_STAMP)
 bench-queries: install
 	$(BIN)/python -m bench.queries
 
+# IM messages, HTTP to counted, beside the bare path; STORED=: how many are in the store before (a million: minutes to write).
+STORED ?= 10000 1000000
+.PHONY: bench-messages
+bench-messages: $(BENCH_STAMP)
+	$(BIN)/python -m bench.messages --stored $(STORED)
+
 .PHONY: bench-start
 bench-start: install
 	$(BIN)/python -m bench.start --apache
