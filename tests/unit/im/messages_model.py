@@ -136,6 +136,9 @@ _one = st.one_of(
             }
         ),
     ),
+    st.builds(
+        lambda sender, key, counted: ("batch", sender, key, counted), st.sampled_from(USERS), _keys, st.booleans()
+    ),
     st.builds(lambda pair, up_to: ("read", pair, up_to), _pairs, _instants),
     st.builds(lambda which: ("withdrawn", which), _which),
     st.builds(lambda which, words: ("modified", which, words), _which, st.sampled_from("abc")),
@@ -144,6 +147,13 @@ _one = st.one_of(
     st.builds(lambda pair, pinned: ("pinned", pair, pinned), _pairs, st.booleans()),
     st.builds(lambda back: ("again", back), st.integers(0, 5)),
 )
+
+
+def _to_events(step: Any, number: int, sent: Sequence[tuple[str, str, MessageKey]]) -> list[Event]:
+    match step:
+        case ("batch", sender, key, counted):
+            return [a_message(sender, user, key, counted=counted) for user in USERS]
+    return [_to_event(step, number, sent)]
 
 
 def _to_event(step: Any, number: int, sent: Sequence[tuple[str, str, MessageKey]]) -> Event:
@@ -181,11 +191,11 @@ def _to_log(steps: Iterable[Any]) -> list[Event]:
         if isinstance(step, tuple) and step[0] == "again":
             log += log[-1 - step[1] :][:1]
             continue
-        event = _to_event(step, number, sent)
-        if event.type in (SENT, RELAYED):
-            fact = msgspec.json.decode(event.data, type=MessageSent)
-            sent.append((fact.sender, fact.receiver, fact.key))
-        log.append(event)
+        for event in _to_events(step, number, sent):
+            if event.type in (SENT, RELAYED):
+                fact = msgspec.json.decode(event.data, type=MessageSent)
+                sent.append((fact.sender, fact.receiver, fact.key))
+            log.append(event)
     return log
 
 
