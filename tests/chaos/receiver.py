@@ -39,9 +39,9 @@ class Receiver:
         return sum(len(times) - 1 for times in self.accepted.values())
 
     def unexplained(self, kills: Sequence[float]) -> list[str]:
-        """Ids accepted twice with no dispatcher killed in between."""
+        """Ids accepted twice with no dispatcher killed in between, and how far apart."""
         return [
-            key
+            f"{key} ({later - earlier:.1f} s apart)"
             for key, times in self.accepted.items()
             for earlier, later in pairwise(times)
             if not any(earlier - 1.0 <= killed <= later for killed in kills)
