@@ -494,7 +494,7 @@ async def test_an_endpoint_that_there_is_not_is_not_found_by_any_operation(api: 
 @pytest.mark.parametrize(
     ("body", "told"),
     [
-        ({**HOOK, "channel": "pigeon"}, "channel is one of apprise, dingtalk, feishu, webhook, wecom"),
+        ({**HOOK, "channel": "pigeon"}, "channel is one of apprise, dingtalk, feishu, sms, webhook, wecom"),
         ({**HOOK, "channel": "telegram"}, "channel is one of"),
         ({**HOOK, "url": "file:///etc/passwd"}, "url: "),
         ({**HOOK, "url": "https://hooks.example.com/a?…"}, "…"),

@@ -13,7 +13,7 @@ import aiohttp
 
 from workers.embedded.ports import LOOPBACK, free_port
 
-CHILDREN = {"broker", "store", "gateway", "folder", "dispatcher", "clock", "jobs"}
+CHILDREN = {"broker", "store", "gateway", "folder", "dispatcher", "clock", "jobs", "rater", "sentinel"}
 DEADLINE_SECONDS = 60
 
 
