@@ -38,7 +38,7 @@ from schemas.im.callbacks import (
 )
 from schemas.im.codes import Failed
 from schemas.im.ids import key_of
-from schemas.im.message import conversation_of
+from schemas.im.message import READ, MessagesRead, conversation_of
 from schemas.im.message_bodies import SendMsg, Sent
 from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted
 from schemas.times import unix_milliseconds
@@ -201,13 +201,15 @@ def _c2c_tells(unread: Unread) -> Mapping[str, tuple[str, Tell]]:
 
     async def read(called: Called) -> Iterable[Told]:
         reader, peer = called.request["Report_Account"], called.request["Peer_Account"]
-        now = int(called.caller.at.timestamp())
-        read_at = int(called.request.get("MsgReadTime") or now)
+        # As the fact has it: a time too far ahead is not what was read, and a second holds more than one reading.
+        (fact,) = called.facts_of(READ)
+        up_to = msgspec.json.decode(fact.data, type=MessagesRead).up_to
         left = await unread.total(called.app, reader)
-        if read_at >= now:
+        if up_to >= called.caller.at:
             left = max(0, left - await unread.of_peer(called.app, reader, peer))
+        read_at = int(up_to.timestamp())
         body = {"Report_Account": reader, "Peer_Account": peer, "LastReadTime": read_at, "UnreadMsgNum": left}
-        return (_c2c(called, AFTER_READ, body, reader, peer, f"{reader}/{read_at}"),)
+        return (_c2c(called, AFTER_READ, body, reader, peer, f"{reader}/{unix_milliseconds(up_to)}"),)
 
     async def withdrawn(called: Called) -> Iterable[Told]:
         sender, receiver, key = (called.request[name] for name in ("From_Account", "To_Account", "MsgKey"))

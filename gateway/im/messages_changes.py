@@ -89,13 +89,8 @@ class MessageChanges:
         return Reply(facts=(fact(caller, f"modified/{ULID()}", MODIFIED, modified.conversation, caller.at, modified),))
 
     async def read(self, caller: Caller, body: SetMsgRead) -> Reply:
-        """Up to now, or to the end of the second that is named."""
         await self._check_accounts(caller, body.report_account, body.peer_account)
-        up_to = caller.at
-        if body.msg_read_time is not None:
-            # What is further off is a mistake, and would read all that is yet to come.
-            named = datetime.fromtimestamp(int(body.msg_read_time), UTC) + WITHIN_SECOND
-            up_to = named if named <= caller.at + CLOCKS_APART else caller.at
+        up_to = read_up_to(body, caller.at)
         return Reply(facts=(read_fact(caller, body.report_account, body.peer_account, up_to),))
 
     async def _checked(self, caller: Caller, body: NamedMessage) -> MessageKey:
@@ -136,6 +131,15 @@ def withdrawn_fact(caller: Caller, sender: str, receiver: str, key: MessageKey) 
     )
     event_id = f"withdrawn/{event_id_of(app, sender, receiver, key)}"
     return fact(caller, event_id, WITHDRAWN, withdrawn.conversation, caller.at, withdrawn)
+
+
+def read_up_to(body: SetMsgRead, now: datetime) -> datetime:
+    """Up to when is read: now, or the end of the second that is named."""
+    if body.msg_read_time is None:
+        return now
+    named = datetime.fromtimestamp(int(body.msg_read_time), UTC) + WITHIN_SECOND
+    # What is further off is a mistake, and would read all that is yet to come.
+    return named if named <= now + CLOCKS_APART else now
 
 
 def read_fact(caller: Caller, reader: str, peer: str, up_to: datetime) -> Event:

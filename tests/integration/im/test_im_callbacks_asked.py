@@ -1,7 +1,7 @@
 """Before a message is sent the app is asked: it may deny it, drop it, change it, or say nothing."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from config.settings import ImSettings, Settings
 from gateway import metrics
 from gateway.im.apps import apps_of
 from gateway.im.callbacks_out import CallbacksOut
-from gateway.im.callbacks_out_commands import Unread, calling_back
+from gateway.im.callbacks_out_commands import Handle, Unread, calling_back
 from gateway.im.frame import Caller, Command
+from gateway.im.messages_changes import read_fact, read_up_to
 from gateway.im.services import OPENIM
 from gateway.system import Call, Reply
 from schemas.delivery import DeliveryPlanned
@@ -103,7 +104,7 @@ def send(net: Net, receiver: Receiver) -> Sending:
 
 def told_in(reply: Reply) -> Mapping[str, Any]:
     """The body of the after-callback that is to go out."""
-    (event,) = reply.facts
+    *_, event = reply.facts
     planned = msgspec.json.decode(event.data, type=DeliveryPlanned)
     assert event.subject == planned.lane == f"im_callback/{APP}"
     assert planned.ordered_by == f"{APP}/Jonh/jared"
@@ -252,42 +253,58 @@ async def test_what_is_sent_is_counted_in_what_is_told(send: Sending, fields: di
     assert told_in(await send(**fields))["UnreadMsgNum"] == unread
 
 
-async def told_after(
-    net: Net, url: str, operation_id: str, kind: type[msgspec.Struct], **raw: Any
-) -> Mapping[str, Any]:
-    """What the app is told after a call that went well."""
-    commands = [AFTER_READ, AFTER_WITHDRAW]
-    app = {"key": KEY, "admins": [ADMIN], "callbacks_out": {"url": url, "commands": commands}}
-    settings = ImSettings.model_validate({"apps": {APP: app}})
+async def nothing(_caller: Caller, _body: msgspec.Struct) -> Reply:
+    return Reply()
 
-    async def well(_caller: Caller, _body: msgspec.Struct) -> Reply:
-        return Reply()
 
-    command = Command(operation_id=operation_id, service=OPENIM, name="x", body=kind, handle=well)
+async def read(caller: Caller, body: SetMsgRead) -> Reply:
+    return Reply(facts=(read_fact(caller, body.report_account, body.peer_account, read_up_to(body, caller.at)),))
+
+
+async def replied(
+    net: Net, operation_id: str, kind: type[msgspec.Struct], handle: Handle, at: datetime = NOW, **raw: Any
+) -> Reply:
+    """To a call that went well."""
+    out = {"url": "http://127.0.0.1:1", "commands": [AFTER_READ, AFTER_WITHDRAW]}
+    settings = ImSettings.model_validate({"apps": {APP: {"key": KEY, "admins": [ADMIN], "callbacks_out": out}}})
+    command = Command(operation_id=operation_id, service=OPENIM, name="x", body=kind, handle=handle)
     (command,) = calling_back([command], CallbacksOut(settings, net), UNREAD)
-    call = Call("POST", "/", {}, {}, b"", NOW, "trace", "", remote="127.0.0.1", raw=raw)
+    call = Call("POST", "/", {}, {}, b"", at, "trace", "", remote="127.0.0.1", raw=raw)
     reply = await command.handle(Caller(apps_of(settings)[APP], ADMIN, call), msgspec.convert(raw, kind))
-    body = told_in(reply)
-    judge_body(body)
-    return body
+    judge_body(told_in(reply))
+    return reply
+
+
+READER = {"Report_Account": "Jonh", "Peer_Account": "jared"}
 
 
 @pytest.mark.parametrize(
     ("at", "read_at", "left"),
-    [({}, AT, 4), ({"MsgReadTime": AT - 9}, AT - 9, 6), ({"MsgReadTime": str(AT)}, AT, 4)],
+    [
+        ({}, AT, 4),
+        ({"MsgReadTime": AT - 9}, AT - 9, 6),
+        ({"MsgReadTime": str(AT)}, AT, 4),
+        ({"MsgReadTime": AT + 3600}, AT, 4),  # too far ahead: it is now
+    ],
 )
 async def test_what_is_read_is_told_with_what_is_left(net: Net, at: dict[str, Any], read_at: int, left: int) -> None:
-    told = await told_after(
-        net, "http://127.0.0.1:1", "imAdminSetMsgRead", SetMsgRead, Report_Account="Jonh", Peer_Account="jared", **at
-    )
+    told = told_in(await replied(net, "imAdminSetMsgRead", SetMsgRead, read, **READER, **at))
 
     assert (told["LastReadTime"], told["UnreadMsgNum"]) == (read_at, left)
+
+
+async def test_two_readings_within_a_second_are_told_both_and_one_that_comes_again_once(net: Net) -> None:
+    instants = [NOW, NOW + timedelta(milliseconds=1), NOW]
+    replies = [await replied(net, "imAdminSetMsgRead", SetMsgRead, read, at, **READER) for at in instants]
+
+    first, later, again = (reply.facts[-1].identity for reply in replies)
+    assert first == again != later
 
 
 async def test_a_recall_is_told_by_the_key(net: Net) -> None:
     message = {"From_Account": "jared", "To_Account": "Jonh", "MsgKey": "1_2_3"}
 
-    told = await told_after(net, "http://127.0.0.1:1", "imAdminMsgWithdraw", NamedMessage, **message)
+    told = told_in(await replied(net, "imAdminMsgWithdraw", NamedMessage, nothing, **message))
 
     assert told == {"CallbackCommand": AFTER_WITHDRAW, **message, "UnreadMsgNum": 6}
 
