@@ -15,11 +15,7 @@ from typing import Self
 
 import msgspec
 
-from handlers.products.moves import GrantState
 from handlers.products.prices import History, Terms, in_force
-
-NEVER_OPEN = (GrantState.WAITING, GrantState.REJECTED)
-"""Nothing could be called by such a grant. A disabled one was open: its late calls have a price."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +25,14 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account may call, at which prices, and how many calls of it are free, once and for all."""
+    """What an account may call, at which prices, and how many calls of it are free, once and for all.
+
+    Its state does not matter: one that was never open has no history, and that of a deleted one says
+    from when on there is no price. So late calls have theirs, also while it is applied for again.
+    """
 
     dept_id: int
     item: str
-    state: int = GrantState.OPEN
     free_count: int = 0
     history: History = ()
 
@@ -94,9 +93,7 @@ class PriceBook(msgspec.Struct, frozen=True):
         return self.products.get(code) or Product(code=code)
 
     def grant(self, dept_id: int, item: str) -> Grant | None:
-        """The grant of an account, if it was ever open."""
-        grant = self.grants.get((dept_id, item))
-        return None if grant is None or grant.state in NEVER_OPEN else grant
+        return self.grants.get((dept_id, item))
 
     def price_at(self, dept_id: int, item: str, at: datetime) -> Terms | None:
         """The terms in force for a call of that time."""

@@ -104,7 +104,6 @@ def grants_of(documents: Iterable[Document]) -> list[book.Grant]:
         book.Grant(
             dept_id=grant.dept_id,
             item=grant.item,
-            state=grant.state,
             free_count=grant.free_count,
             history=grant.history,
         )

@@ -174,6 +174,26 @@ async def test_a_grant_that_was_deleted_can_come_again_and_keeps_its_history(
     assert [_fee(book, dept_id, item, at) for at in (before, soon)] == [2_000_000, 5_000_000]
 
 
+async def test_a_deleted_grant_that_is_applied_for_again_keeps_the_price_of_late_calls(
+    portals: Portals, mt_database: Database
+) -> None:
+    await an_account(portals)
+    dept_id, grant, item = await an_application(portals)
+    audit = {"deptId": dept_id, "deptItemId": grant, "itemCode": item}
+    await portals.operator.ok(CHECK_ITEM + "deptItem/audit", {**audit, "auditType": "pass", "fee": 1.75})
+    before = datetime.now(UTC)
+    await portals.operator.ok(DEPT_ITEM + "delete", {"deptId": dept_id, "deptItemIds": [grant]})
+
+    await portals.customer.ok("/mt/beeback/deptItem/apply", {"checkItemList": [{"itemCode": item}]})
+    waiting = await PriceBooks(mt_database).latest(before)
+    await portals.operator.ok(CHECK_ITEM + "deptItem/audit", {**audit, "auditType": "reject"})
+    rejected = await PriceBooks(mt_database).latest(before)
+
+    later_on = datetime.now(UTC) + timedelta(seconds=2)
+    for book in (waiting, rejected):
+        assert [_fee(book, dept_id, item, at) for at in (before, later_on)] == [1_750_000, None]
+
+
 async def test_free_calls_cannot_be_fewer_than_were_used(
     portals: Portals, mt_database: Database, dept_id: int, item: str, grant: int
 ) -> None:

@@ -5,8 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from handlers.products.moves import GrantState
-from handlers.products.prices import ChargeType, FeeType, Price, Terms
+from handlers.products.prices import NOTICE, ChargeType, FeeType, Price, Terms, granted, withdrawn
 from handlers.usage.prices import Account, Cost, Product, SourceCosts, Wallet
 from handlers.usage.rating import Part, SourceCost, State, Upstream, as_free, free_limit, rate
 from tests.unit.usage.calls import EVER, MERCHANT, NOON, a_book, a_call, a_grant
@@ -52,8 +51,7 @@ def test_a_part_without_a_fee_of_its_own_costs_what_the_accounts_grant_of_it_say
     [
         (a_book(a_grant("id", BY_QUERY), accounts=[]), a_call(), "no_account"),
         (a_book(), a_call(), "no_price"),
-        (a_book(a_grant("id", BY_QUERY, state=GrantState.REJECTED)), a_call(), "no_price"),
-        (a_book(a_grant("id", BY_QUERY, state=GrantState.WAITING)), a_call(), "no_price"),
+        (a_book(a_grant("id")), a_call(), "no_price"),
         (a_book(a_grant("id", BY_PARTS)), a_call(), "no_sub_items"),
         (a_book(a_grant("id", BY_PARTS)), a_call(parts=(A_HIT, C_HIT)), "no_sub_price"),
         (a_book(a_grant("id", BY_QUERY), wallets=[]), a_call(), "no_wallet"),
@@ -65,8 +63,12 @@ def test_a_call_whose_price_is_not_known_is_unrated_and_says_why(book, call, rea
     assert (rated.state, rated.reason, rated.fee_micro, rated.wallet_id) == (State.UNRATED, reason, 0, None)
 
 
-def test_a_call_by_a_grant_that_was_disabled_since_has_its_price() -> None:
-    assert rate(a_call(), a_book(a_grant("id", BY_QUERY, state=GrantState.DISABLED))).fee_micro == 300
+def test_a_late_call_has_the_price_from_before_the_grant_was_deleted() -> None:
+    history = withdrawn(granted((), BY_QUERY, EVER), NOON)
+    book = a_book(msgspec.structs.replace(a_grant("id"), history=history))
+
+    assert rate(a_call(), book).fee_micro == 300
+    assert rate(a_call(at=NOON + NOTICE), book).reason == "no_price"
 
 
 def test_a_customer_without_a_wallet_may_make_calls_that_cost_nothing() -> None:
