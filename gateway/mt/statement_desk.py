@@ -26,10 +26,10 @@ from schemas.mt.statement_codes import NO_FILE
 from schemas.mt.statements import StatementQuery
 from stores.files import Files, StoredFile
 from stores.mongo import translated
-from stores.mt.billing import receivers_of
 from stores.mt.depts import depts_of, find_dept
 from stores.mt.pages import containing, find_by, find_page
 from stores.mt.statements import STATEMENTS, Statements, actor_of, to_statement
+from stores.mt.whose import receivers_of
 
 KEPT = timedelta(days=730)
 """How long attachments are kept; one that is gone is built again from the statement."""

@@ -19,7 +19,6 @@ from handlers.statements.statement import (
     OPEN_TO_CHANGE,
     Figures,
     Key,
-    Overdraft,
     State,
     Statement,
     covered_by,
@@ -27,12 +26,11 @@ from handlers.statements.statement import (
 from handlers.usage.totals import CUST_MONTHLY
 from schemas.errors import StoreAway
 from stores.mongo import Database, Document, translated
-from stores.mt.customers import CUSTOMERS
-from stores.mt.depts import depts_of
 from stores.mt.names import product_names
 from stores.mt.numbers import next_number
-from stores.mt.price_book import ACCOUNTS, WALLETS
+from stores.mt.price_book import ACCOUNTS
 from stores.mt.statements import STATEMENTS, Actor, Statements, to_document, to_statement
+from stores.mt.whose import read_whose
 
 STATEMENT_HEADS = "statement_heads"
 ROUNDS = 50
@@ -185,48 +183,16 @@ class Billing:
 
     async def _blank(self, dept_id: int, month: str, version: int, at: datetime) -> Statement:
         """A statement without lines: whose it is, as it is known now."""
-        dept = (await depts_of(self._database, [dept_id])).get(dept_id)
-        merchant_id = None if dept is None else dept.merchant_id
-        with translated():
-            customer = await self._database[CUSTOMERS].find_one({"_id": merchant_id}) or {}
-        wallet = await self._wallet(merchant_id, "" if dept is None else dept.app_id or "")
-        return Statement(
+        blank = Statement(
             statement_no=statement_no(dept_id, month, version),
             id=await next_number(self._database, STATEMENTS),
-            merchant_id=merchant_id,
+            merchant_id=None,
             dept_id=dept_id,
             month=month,
-            dept_name="" if dept is None else dept.name or "",
-            app_id="" if dept is None else dept.app_id or "",
-            user_id=customer.get("user_id"),
-            language=customer.get("language"),
-            emails=await receivers_of(self._database, merchant_id, () if dept is None else dept.emails),
-            overdraft=overdraft_of(wallet),
-            wallet_id=None if wallet is None else wallet["wallet_id"],
             made_at=at,
         )
-
-    async def _wallet(self, merchant_id: int | None, app_id: str) -> Document | None:
-        """The one that an account's usage is charged to: its customer's for that app, else the default one."""
-        with translated():
-            wallets = await self._database[WALLETS].find({"merchant_id": merchant_id}).sort("wallet_id", 1).to_list()
-        live = [wallet for wallet in wallets if wallet.get("deleted_at") is None]
-        own = [wallet for wallet in live if app_id and app_id in wallet.get("app_codes", ())]
-        return next(iter((*own, *(wallet for wallet in live if wallet.get("is_default")))), None)
-
-
-def overdraft_of(wallet: Document | None) -> Overdraft:
-    """How a customer settles. Monthly where there is no wallet that could have paid."""
-    state = Overdraft.MONTHLY if wallet is None else wallet.get("overdraft_state", Overdraft.MONTHLY)
-    # A locked one is prepaid: it has paid for what was used until it was locked.
-    return Overdraft(state) if state in list(Overdraft) else Overdraft.PREPAID
-
-
-async def receivers_of(database: Database, merchant_id: int | None, own: Sequence[str]) -> tuple[str, ...]:
-    """Addresses of an account, those of its customer after them; each once. Raises StoreAway."""
-    with translated():
-        customer = await database[CUSTOMERS].find_one({"_id": merchant_id}) or {}
-    return tuple(dict.fromkeys((*own, *customer.get("emails", ()))))
+        whose = await read_whose(self._database, dept_id)
+        return blank if whose is None else whose.on(blank)
 
 
 def _corrected(statement: Statement, decided: Decided) -> Statement:

@@ -38,20 +38,38 @@ async def use(
         )
 
 
-async def an_account(database: Database, *, merchant_id: int = MERCHANT, emails: tuple[str, ...] = ()) -> int:
+async def an_account(
+    database: Database, *, merchant_id: int = MERCHANT, emails: tuple[str, ...] = (), app_code: str | None = None
+) -> int:
     dept_id = next(_depts)
     account = {"merchant_id": merchant_id, "name": f"Account {dept_id}", "app_id": f"app-{dept_id}", "emails": emails}
+    if app_code is not None:
+        account["app_code"] = app_code
     await database["mt_accounts"].insert_one({"_id": dept_id, **account, "updated_at": AT})
     customer = {"name": f"Customer {merchant_id}", "user_id": 21, "salesman_id": 31}
     await database["mt_customers"].update_one({"_id": merchant_id}, {"$setOnInsert": customer}, upsert=True)
     return dept_id
 
 
+async def a_wallet(
+    database: Database, wallet_id: int, merchant_id: int, overdraft_state: int, *, app_code: str | None = None
+) -> None:
+    """Reserved for an app, else the default one. `overdraft_state`: 0 prepaid, 20 settled by the month."""
+    wallet = {"wallet_id": wallet_id, "merchant_id": merchant_id, "overdraft_state": overdraft_state, "updated_at": AT}
+    wallet |= {"is_default": app_code is None, "app_codes": [] if app_code is None else [app_code]}
+    await database["wallets"].insert_one({"_id": str(wallet_id), **wallet})
+
+
 async def a_statement(
-    database: Database, *, merchant_id: int = MERCHANT, emails: tuple[str, ...] = (), fee_micro: int = 10_000_000
+    database: Database,
+    *,
+    merchant_id: int = MERCHANT,
+    emails: tuple[str, ...] = (),
+    fee_micro: int = 10_000_000,
+    app_code: str | None = None,
 ) -> dict[str, Any]:
     """Its document: made, of two lines that come to `fee_micro`."""
-    dept_id = await an_account(database, merchant_id=merchant_id, emails=emails)
+    dept_id = await an_account(database, merchant_id=merchant_id, emails=emails, app_code=app_code)
     await use(database, dept_id, fee_micro=fee_micro - 1_000, merchant_id=merchant_id)
     await use(database, dept_id, tag="t", fee_micro=1_000, count=1, merchant_id=merchant_id)
     (number,) = await Billing(database).bill(dept_id, MONTH, CLOCK, AT)

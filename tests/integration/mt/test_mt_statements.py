@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from mt_api import OTHER_MERCHANT, Portals
 from openpyxl import load_workbook
-from statement_scenes import AT, MONTH, Scene, a_statement, an_account, invoice_of, use
+from statement_scenes import AT, MONTH, Scene, a_statement, a_wallet, an_account, invoice_of, use
 from yarl import URL
 
-from handlers.statements.statement import State
+from handlers.statements.statement import Overdraft, State
 from handlers.usage.totals import CUST_MONTHLY
 from schemas.mt import statement_codes as codes
 from schemas.mt.codes import NOT_FOUND
@@ -29,6 +29,7 @@ from workers.statement_duties import MonthEnd, Settling
 from workers.statement_jobs import start_making
 
 CRM, CONSOLE = "/mt/crm/bill", "/mt/beeback/billStatement"
+PREPAID, MONTHLY = Overdraft.PREPAID.value, Overdraft.MONTHLY.value
 
 
 @pytest.fixture
@@ -365,13 +366,11 @@ async def test_an_approved_payment_is_credited_to_the_wallets_that_were_charged(
     portals: Portals, mt_database: Database, scene: Scene
 ) -> None:
     merchant = 50_001
-    for wallet_id, apps, default in ((90_001, [], True), (90_002, ["own"], False)):
-        wallet = {"wallet_id": wallet_id, "merchant_id": merchant, "is_default": default, "app_codes": apps}
-        await mt_database["wallets"].insert_one(
-            {"_id": str(wallet_id), **wallet, "overdraft_state": 20, "updated_at": AT}
-        )
-    statement = await a_statement(mt_database, merchant_id=merchant)
-    await mt_database["statements"].update_one({"_id": statement["_id"]}, {"$set": {"state": 20, "wallet_id": 90_002}})
+    await a_wallet(mt_database, 90_001, merchant, PREPAID)
+    await a_wallet(mt_database, 90_002, merchant, MONTHLY, app_code="own")
+    statement = await scene.checked(merchant_id=merchant, app_code="own")
+    assert (statement["wallet_id"], statement["open_micro"]) == (90_002, 10_000_000)
+    await mt_database["statements"].update_one({"_id": statement["_id"]}, {"$set": {"state": 20}})
     number = await scene.paid(25_000_000, "credited-1", merchant)
     await portals.operator.ok(f"{CRM}/payment/audit", {"paymentNo": number, "auditType": "pass"})
     told = Silent()
@@ -392,12 +391,23 @@ async def test_an_approved_payment_is_credited_to_the_wallets_that_were_charged(
 
 async def test_a_statement_of_a_prepaid_customer_is_paid_as_it_is_made(mt_database: Database) -> None:
     merchant = 50_002
-    wallet = {"wallet_id": 90_010, "merchant_id": merchant, "is_default": True, "overdraft_state": 0, "updated_at": AT}
-    await mt_database["wallets"].insert_one({"_id": "90010", **wallet})
+    await a_wallet(mt_database, 90_010, merchant, PREPAID)
 
     statement = await a_statement(mt_database, merchant_id=merchant)
 
     assert (statement["payment_state"], statement["open_micro"], statement["settled_micro"]) == (20, 0, 10_000_000)
+
+
+async def test_what_the_wallet_of_an_app_has_paid_is_not_asked_for_again(mt_database: Database) -> None:
+    merchant = 50_003
+    await a_wallet(mt_database, 90_020, merchant, MONTHLY)
+    await a_wallet(mt_database, 90_021, merchant, PREPAID, app_code="own")
+
+    own = await a_statement(mt_database, merchant_id=merchant, app_code="own")
+    other = await a_statement(mt_database, merchant_id=merchant, app_code="other")
+
+    assert (own["wallet_id"], own["open_micro"]) == (90_021, 0)
+    assert (other["wallet_id"], other["open_micro"]) == (90_020, 10_000_000)
 
 
 async def test_only_workbooks_of_the_statement_itself_are_mailed(portals: Portals, scene: Scene) -> None:
