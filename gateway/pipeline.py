@@ -71,7 +71,7 @@ class Gauges:
 
 def build_handler(system: System, operation: Operation, services: Services) -> Handler:
     """The aiohttp handler of one operation."""
-    body_type = Typed(operation.body) if operation.body is not None else None
+    body_type = Typed(operation.body, nul_in_text=operation.nul_in_text) if operation.body is not None else None
     gauges = Gauges(system.name, operation.operation_id)
     limits = services.limits
 
@@ -82,7 +82,7 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
         if body_type is not None:
             if body and not system.any_content_type:
                 require_json(request)
-            call.raw = decode_object(body)
+            call.raw = decode_object(body, nul_in_text=operation.nul_in_text)
         operation.authenticate(call)
         if operation.admit is not None:
             call.admitted = await operation.admit(call)
@@ -100,6 +100,8 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
         reply = await operation.handle(call)
         if reply.facts:
             await services.publisher.publish(reply.facts)
+        if reply.published is not None:
+            await reply.published()
         return envelope.succeed(reply.data, operation.success_status)
 
     async def handler(request: web.Request) -> web.StreamResponse:

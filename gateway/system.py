@@ -49,6 +49,9 @@ class Reply(msgspec.Struct, frozen=True):
 
     data: Any = None
     facts: tuple[Event, ...] = ()
+    published: Callable[[], Awaitable[object]] | None = None
+    """Puts down that the facts are published, before the answer; raises StoreAway where it cannot. Without it the
+    caller is told to send the call again, so a handler that finds it missing repeats the same facts."""
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -65,6 +68,8 @@ class Operation(msgspec.Struct, frozen=True):
     admit: Callable[[Call], Awaitable[Any]] | None = None
     """A second look at the caller, where that takes I/O; what it returns is the call's `admitted`."""
     success_status: int = 200
+    nul_in_text: bool = False
+    """Texts in its JSON body may hold a NUL, where the body's own types do not forbid it; else it is refused."""
     envelope: "Envelope | None" = None
     """Where its answers have another shape than the rest of its system's."""
     security: tuple[str, ...] = ()

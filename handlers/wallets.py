@@ -47,7 +47,7 @@ def fold_recharge(event: Event, recharged: WalletRecharged) -> Outcome:
             recharged.amount_micro,
             event.time,
             method=recharged.method,
-            order_no=recharged.order_no,
+            business_no=recharged.order_no or recharged.business_no,
             pay_method=recharged.pay_method,
             by=recharged.by,
             remark=recharged.remark,

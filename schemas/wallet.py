@@ -35,6 +35,8 @@ class WalletRecharged(Timed, frozen=True, rename="camel", kw_only=True):
     pay_method: Text | None = None
     order_no: Number | None = None
     """The recharge order that it pays."""
+    business_no: Number | None = None
+    """What its flow shows in place of `rechargeNo`."""
     by: By | None = None
     remark: Text | None = None
 

@@ -33,8 +33,13 @@ RESERVED_FOR = timedelta(minutes=1)
 
 
 class Manual(msgspec.Struct, frozen=True):
+    """The last recharge by hand. Until `published` nobody knows whether it is in: no success was answered."""
+
     amount_micro: int
     at: datetime
+    number: str | None = None
+    by: str | None = None
+    published: bool = True
 
 
 class Wallet(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,20 +138,35 @@ class Wallets:
             await self._update({"_id": wallet_key(wallet.wallet_id)}, dict(fields))
 
     async def note_manual(
-        self, scope: Scope, wallet_id: int, amount_micro: int, at: datetime, *, confirmed: bool
-    ) -> None:
-        """Put down that so much is put in by hand. Refuses CONFIRM_RECHARGE for what looks like a slip."""
+        self, scope: Scope, wallet_id: int, amount_micro: int, by: str, at: datetime, *, confirmed: bool
+    ) -> str:
+        """Put down that so much is put in by hand, and draw its number; `manual_published` is to follow.
+
+        One that was not published, for all that is known, keeps its number: whoever sends it again puts the
+        same in, once. Refuses CONFIRM_RECHARGE for what looks like a slip.
+        """
+        drawn: str | None = None
         for _ in range(ATTEMPTS):
             wallet = await self.find(scope, wallet_id)
             last = wallet.last_manual
             same = last is not None and last.amount_micro == amount_micro and last.at > at - SAME_AGAIN
-            if same and not confirmed:
+            if same and last is not None and not last.published and last.by == by and last.number is not None:
+                number = last.number
+            elif same and not confirmed:
                 raise MtRefused(CONFIRM_RECHARGE, "the same amount was put in just now: send confirmed to do it again")
+            else:
+                number = drawn = drawn or f"M{await next_number(self._database, 'recharge')}"
+            manual = Manual(amount_micro, at, number, by, published=False)
             # Of two that come at once the second finds what the first has put down.
             seen = {"_id": wallet_key(wallet_id), "revision": wallet.revision}
-            if await self._update(seen, {"last_manual": {"amount_micro": amount_micro, "at": at}}):
-                return
+            if await self._update(seen, {"last_manual": msgspec.to_builtins(manual, builtin_types=(datetime,))}):
+                return number
         raise MtRefused(CHANGED_MEANWHILE, f"wallet {wallet_id} is changed again and again")
+
+    async def manual_published(self, wallet_id: int, number: str) -> None:
+        """From now on the same again is another one."""
+        seen = {"_id": wallet_key(wallet_id), "last_manual.number": number}
+        await self._update(seen, {"last_manual.published": True})
 
     # ---- merging ----------------------------------------------------------------------------------------------------
 

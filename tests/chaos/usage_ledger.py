@@ -82,12 +82,11 @@ class Movement(msgspec.Struct):
 
 
 class ManualRecharge(msgspec.Struct):
-    """A recharge by hand, of an amount of its own. Each attempt is another recharge to the platform."""
+    """A recharge by hand, of an amount of its own: put in once, however often it is sent."""
 
     wallet_id: int
     amount_micro: int
-    attempts: int = 0
-    acknowledged: int = 0
+    acknowledged: bool = False
 
 
 class Merge(msgspec.Struct, frozen=True):

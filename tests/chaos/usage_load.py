@@ -16,6 +16,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from schemas.events import Event
+from schemas.mt.wallet_codes import CONFIRM_RECHARGE
 from tests.chaos.load import Producer
 from tests.chaos.stage import Stage
 from tests.chaos.usage_client import RETRY_SECONDS, Client, an_event, new_session
@@ -253,18 +254,17 @@ class UsageLoad:
             movement.acknowledged = True
 
     async def _recharge_by_hand(self) -> None:
-        """One that was not answered may have been done: then it is done twice, as whoever repeats it confirms."""
+        """Sent until it is in: by the answer, or by the refusal of the same amount that was put in just now."""
         merchant = self._rng.choice(list(self._ledger.wallets))
         wallet_id = self._ledger.wallets[merchant][0]
         recharge = ManualRecharge(wallet_id, 30 * MICRO + next(self._serial))
         self._ledger.by_hand.append(recharge)
         amount = recharge.amount_micro / MICRO
-        body = {"merchantId": merchant, "walletId": wallet_id, "rechargeAmount": amount, "confirmed": True}
+        body = {"merchantId": merchant, "walletId": wallet_id, "rechargeAmount": amount}
         while not recharge.acknowledged:
-            recharge.attempts += 1
             answer = await self._client.operate("customer/wallet/recharge", body)
-            if answer is not None and answer["code"] == 0:
-                recharge.acknowledged += 1
+            if answer is not None and answer["code"] in (0, CONFIRM_RECHARGE):
+                recharge.acknowledged = True
             else:
                 await asyncio.sleep(RETRY_SECONDS)
 

@@ -215,7 +215,7 @@ class Judge:
         )
         for recharge in self._ledger.by_hand:
             done = by_hand.pop((recharge.wallet_id, recharge.amount_micro), 0)
-            if not recharge.acknowledged <= done <= recharge.attempts:
+            if not recharge.acknowledged <= done <= 1:
                 yield f"{recharge}: entered {done} times"
         if by_hand:
             yield f"invented: {by_hand}"

@@ -5,6 +5,7 @@ Limits and contacts are settings and are written at once; money moves by facts.
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -40,7 +41,6 @@ from stores.mongo import Document
 from stores.mt.alert_contacts import unknown_contacts
 from stores.mt.customers import find_customer
 from stores.mt.ledger import flows
-from stores.mt.numbers import next_number
 from stores.mt.recharges import Order, open_order
 from stores.mt.wallet_watch import recipients_of
 from stores.mt.wallets import Wallet, Wallets
@@ -168,25 +168,31 @@ class WalletDesk:
     # ---- recharging -------------------------------------------------------------------------------------------------
 
     async def recharge_by_hand(self, asked: Asked) -> Reply:
-        """Refuses CONFIRM_RECHARGE where the same amount was put in just now and it is not confirmed."""
+        """Refuses CONFIRM_RECHARGE where the same amount was put in just now and it is not confirmed.
+
+        Sent again after no success was answered, it is the same recharge, under the same number.
+        """
         body: RechargeByHand = asked.body
         amount_micro = _amount(body)
         wallet = await self._wallets.find(asked.scope, body.wallet_id)
         if wallet.merchant_id != body.merchant_id:
             raise not_found(f"wallet {body.wallet_id} of customer {body.merchant_id}")
-        await self._wallets.note_manual(asked.scope, wallet.wallet_id, amount_micro, asked.at, confirmed=body.confirmed)
-        number = f"M{await next_number(self._database, 'recharge')}"
+        number = await self._wallets.note_manual(
+            asked.scope, wallet.wallet_id, amount_micro, _by(asked), asked.at, confirmed=body.confirmed
+        )
         recharged = WalletRecharged(
             wallet_id=wallet.wallet_id,
             amount_micro=amount_micro,
-            recharge_no=number,
+            # Apart from the numbers of the outside world, which may look like ours.
+            recharge_no=f"manual/{number}",
+            business_no=number,
             method="manual",
             by=_by(asked),
         )
         facts = [_fact(asked, "wallet.recharged", recharged, f"recharge/{number}")]
         if body.send_sms:
             facts += await self._notices(asked, wallet, amount_micro, number)
-        return Reply(facts=tuple(facts))
+        return Reply(facts=tuple(facts), published=partial(self._wallets.manual_published, wallet.wallet_id, number))
 
     async def _notices(self, asked: Asked, wallet: Wallet, amount_micro: int, number: str) -> list[Event]:
         fields = {"wallet": wallet.account_name or f"#{wallet.wallet_id}", "amount_micros": amount_micro}
