@@ -210,6 +210,11 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True, rename={"statement_no
     last_move: Move | None = None
 
     @property
+    def knows_whose(self) -> bool:
+        """Whether its customer, and the wallet that its usage was charged to, were known when it was made."""
+        return self.merchant_id is not None and self.wallet_id is not None
+
+    @property
     def shown_lines(self) -> tuple[Line, ...]:
         return tuple(line for line in self.lines if not line.removed)
 

@@ -30,7 +30,7 @@ from stores.mt.names import product_names
 from stores.mt.numbers import next_number
 from stores.mt.price_book import ACCOUNTS
 from stores.mt.statements import STATEMENTS, Actor, Statements, to_document, to_statement
-from stores.mt.whose import read_whose
+from stores.mt.whose import Whose, read_whose
 
 STATEMENT_HEADS = "statement_heads"
 ROUNDS = 50
@@ -46,7 +46,11 @@ class Head(msgspec.Struct, frozen=True, rename={"dept_id": "_id"}, kw_only=True)
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """Differences that go into a statement; `new` is its document where it is still to be made."""
+    """Differences that go into a statement; `new` is its document where it is still to be made.
+
+    `whose` where the statement does not know it all: what comes in now may have been paid by a wallet that was
+    opened after it was made.
+    """
 
     revision: int
     statement_no: str
@@ -55,6 +59,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     name: str = ""
     new: dict[str, Any] | None = None
+    whose: Whose | None = None
 
 
 class Billing:
@@ -89,7 +94,7 @@ class Billing:
         """Bill what an account has used up to the end of a month; the numbers of the statements made or corrected.
 
         Statements that are not confirmed are corrected, the oldest first; what is left makes the one of the
-        month, where there is none yet and `make` is set.
+        month, where there is none yet and `make` is set. None is made while nobody knows whose the account is.
         """
         changed: list[str] = []
         for _ in range(ROUNDS):
@@ -116,12 +121,17 @@ class Billing:
             if statement.state in OPEN_TO_CHANGE and statement.month <= month:
                 found = differences(usage, covered, statement.month, names)
                 if found:
-                    return self._decided(head, statement.statement_no, found, actor, at)
+                    whose = None if statement.knows_whose else await read_whose(self._database, head.dept_id)
+                    return replace(self._decided(head, statement.statement_no, found, actor, at), whose=whose)
         of_month = [statement for statement in statements if statement.month == month]
         found = differences(usage, covered, month, names)
         if not make or not found or any(statement.state != State.DELETED for statement in of_month):
             return None
-        new = await self._blank(head.dept_id, month, len(of_month) + 1, at)
+        # After the usage: a wallet that has paid for some of it is seen.
+        whose = await read_whose(self._database, head.dept_id)
+        if whose is None:
+            return None
+        new = await self._blank(head.dept_id, month, len(of_month) + 1, whose, at)
         decided = self._decided(head, new.statement_no, found, actor, at)
         return replace(decided, new=to_document(new))
 
@@ -181,24 +191,26 @@ class Billing:
             for each in found
         }
 
-    async def _blank(self, dept_id: int, month: str, version: int, at: datetime) -> Statement:
-        """A statement without lines: whose it is, as it is known now."""
-        blank = Statement(
-            statement_no=statement_no(dept_id, month, version),
-            id=await next_number(self._database, STATEMENTS),
-            merchant_id=None,
-            dept_id=dept_id,
-            month=month,
-            made_at=at,
+    async def _blank(self, dept_id: int, month: str, version: int, whose: Whose, at: datetime) -> Statement:
+        """A statement without lines."""
+        return whose.on(
+            Statement(
+                statement_no=statement_no(dept_id, month, version),
+                id=await next_number(self._database, STATEMENTS),
+                merchant_id=None,
+                dept_id=dept_id,
+                month=month,
+                made_at=at,
+            )
         )
-        whose = await read_whose(self._database, dept_id)
-        return blank if whose is None else whose.on(blank)
 
 
 def _corrected(statement: Statement, decided: Decided) -> Statement:
     """Unless it is in already, or was confirmed meanwhile: then it is still to be billed, by the next statement."""
     if statement.applied >= decided.revision or statement.state not in OPEN_TO_CHANGE:
         return statement
+    if decided.whose is not None:
+        statement = decided.whose.on(statement)
     return replace(fill(statement, decided.found, decided.at), applied=decided.revision)
 
 

@@ -42,13 +42,30 @@ async def an_account(
     database: Database, *, merchant_id: int = MERCHANT, emails: tuple[str, ...] = (), app_code: str | None = None
 ) -> int:
     dept_id = next(_depts)
+    await know(database, dept_id, merchant_id=merchant_id, emails=emails, app_code=app_code)
+    return dept_id
+
+
+def a_dept() -> int:
+    """Of an account that nobody has told of yet."""
+    return next(_depts)
+
+
+async def know(
+    database: Database,
+    dept_id: int,
+    *,
+    merchant_id: int = MERCHANT,
+    emails: tuple[str, ...] = (),
+    app_code: str | None = None,
+) -> None:
+    """Tell of an account and its customer."""
     account = {"merchant_id": merchant_id, "name": f"Account {dept_id}", "app_id": f"app-{dept_id}", "emails": emails}
     if app_code is not None:
         account["app_code"] = app_code
     await database["mt_accounts"].insert_one({"_id": dept_id, **account, "updated_at": AT})
     customer = {"name": f"Customer {merchant_id}", "user_id": 21, "salesman_id": 31}
     await database["mt_customers"].update_one({"_id": merchant_id}, {"$setOnInsert": customer}, upsert=True)
-    return dept_id
 
 
 async def a_wallet(

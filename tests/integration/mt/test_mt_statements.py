@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from mt_api import OTHER_MERCHANT, Portals
 from openpyxl import load_workbook
-from statement_scenes import AT, MONTH, Scene, a_statement, a_wallet, an_account, invoice_of, use
+from statement_scenes import AT, MONTH, Scene, a_dept, a_statement, a_wallet, an_account, invoice_of, know, use
 from yarl import URL
 
 from handlers.statements.statement import Overdraft, State
 from handlers.usage.totals import CUST_MONTHLY
 from schemas.mt import statement_codes as codes
+from schemas.mt.access import Scope
 from schemas.mt.codes import NOT_FOUND
 from schemas.mt.common import Zone
 from stores.jobs import Jobs
@@ -408,6 +409,49 @@ async def test_what_the_wallet_of_an_app_has_paid_is_not_asked_for_again(mt_data
 
     assert (own["wallet_id"], own["open_micro"]) == (90_021, 0)
     assert (other["wallet_id"], other["open_micro"]) == (90_020, 10_000_000)
+
+
+async def test_what_a_wallet_opened_later_has_paid_is_not_asked_for_again(mt_database: Database) -> None:
+    """Calls that nobody could pay for make a statement; then the wallet is opened, and they are rated again."""
+    merchant = 50_004
+    dept_id = await an_account(mt_database, merchant_id=merchant)
+    await use(mt_database, dept_id, fee_micro=0, merchant_id=merchant)
+    (number,) = await Billing(mt_database).bill(dept_id, MONTH, CLOCK, AT)
+    await a_wallet(mt_database, 90_030, merchant, PREPAID)
+
+    await use(mt_database, dept_id, fee_micro=300, count=0, merchant_id=merchant)
+    await Billing(mt_database).bill(dept_id, MONTH, CLOCK, AT, make=False)
+
+    statement = await Statements(mt_database).find(Scope(None), {"_id": number})
+    assert (statement.total_micro, statement.open_micro, statement.wallet_id) == (300, 0, 90_030)
+    assert statement.overdraft is Overdraft.PREPAID
+
+
+async def test_an_account_has_statements_once_somebody_knows_whose_it_is(mt_database: Database) -> None:
+    dept_id = a_dept()
+    await use(mt_database, dept_id, fee_micro=0)
+    assert await Billing(mt_database).bill(dept_id, MONTH, CLOCK, AT) == []
+
+    await know(mt_database, dept_id, merchant_id=50_005, emails=("bills@example.com",))
+    (number,) = await Billing(mt_database).bill(dept_id, MONTH, CLOCK, AT)
+
+    statement = await Statements(mt_database).find(Scope(None), {"_id": number})
+    assert (statement.merchant_id, statement.emails) == (50_005, ("bills@example.com",))
+
+
+async def test_a_statement_that_was_made_for_nobody_comes_to_its_customer_with_its_next_change(
+    mt_database: Database,
+) -> None:
+    dept_id = await an_account(mt_database, merchant_id=50_006, emails=("bills@example.com",))
+    await use(mt_database, dept_id, fee_micro=0)
+    (number,) = await Billing(mt_database).bill(dept_id, MONTH, CLOCK, AT)
+    await mt_database["statements"].update_one({"_id": number}, {"$set": {"merchant_id": None, "emails": []}})
+
+    await use(mt_database, dept_id, fee_micro=300, count=0)
+    await Billing(mt_database).bill(dept_id, MONTH, CLOCK, AT, make=False)
+
+    statement = await Statements(mt_database).find(Scope(None), {"_id": number})
+    assert (statement.merchant_id, statement.emails) == (50_006, ("bills@example.com",))
 
 
 async def test_only_workbooks_of_the_statement_itself_are_mailed(portals: Portals, scene: Scene) -> None:
