@@ -14,6 +14,9 @@ import msgspec
 from handlers.products.prices import ChargeType, FeeType, Terms
 from handlers.usage.prices import Account, PriceBook, grant_key
 
+NO_WALLET = "no_wallet"
+"""Why a call is unrated whose fee is known, and nobody there to pay it."""
+
 
 class Part(msgspec.Struct, frozen=True):
     """A sub-product that was called for a bundle."""
@@ -132,7 +135,7 @@ def charged(rated: Rated, fee_micro: int, book: PriceBook, account: Account) -> 
     """The same call with this fee, on the wallet that pays today; unrated where there is none."""
     wallet_id = book.wallet_of(account)
     if wallet_id is None and fee_micro:
-        return _without_price(rated, "no_wallet")
+        return _without_price(rated, NO_WALLET)
     return msgspec.structs.replace(rated, state=State.CHARGED, reason=None, fee_micro=fee_micro, wallet_id=wallet_id)
 
 
@@ -166,16 +169,24 @@ def _without_price(rated: Rated, reason: str) -> Rated:
     return msgspec.structs.replace(rated, state=State.UNRATED, reason=reason, fee_micro=0, wallet_id=None)
 
 
+def would_be_charged(rated: Rated) -> bool:
+    """Whether it is to be paid for, be there a wallet or not."""
+    return rated.state is State.CHARGED or rated.reason == NO_WALLET
+
+
 def free_limit(rated: Rated, book: PriceBook) -> int:
-    """Up to which number this call's grant has free ones, for a call that may be one of them; else 0."""
-    if rated.state is not State.CHARGED:
+    """Up to which number this call's grant has free ones, for a call that may be one of them; else 0.
+
+    A free call needs no wallet: if it waited for one, later calls would be given its number.
+    """
+    if not would_be_charged(rated):
         return 0
     grant = book.grant(rated.dept_id, rated.item)
     return 0 if grant is None else grant.free_count
 
 
 def as_free(rated: Rated, free_no: int) -> Rated:
-    return msgspec.structs.replace(rated, state=State.FREE, fee_micro=0, wallet_id=None, free_no=free_no)
+    return msgspec.structs.replace(rated, state=State.FREE, reason=None, fee_micro=0, wallet_id=None, free_no=free_no)
 
 
 def costs_of(call: Call, book: PriceBook) -> tuple[SourceCost, ...]:

@@ -3,7 +3,7 @@
 import msgspec
 
 from handlers.usage.prices import PriceBook
-from handlers.usage.rating import Call, Rated, State, charged, rate
+from handlers.usage.rating import Call, Rated, State, charged, rate, would_be_charged
 from schemas.usage import UsageCorrected
 
 
@@ -25,7 +25,7 @@ def corrected(rated: Rated, call: Call, correction: UsageCorrected, book: PriceB
         return _anew(changed, call, book)
     if success != rated.success:
         anew = _anew(changed, call, book)
-        return changed if (rated.state, anew.state) == (State.FREE, State.CHARGED) else anew
+        return changed if rated.state is State.FREE and would_be_charged(anew) else anew
     return changed
 
 

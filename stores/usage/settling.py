@@ -238,7 +238,7 @@ class Settler:
             return corrected(stored.rated, stored.call, wish, book)
         after = rated_again(stored.rated, stored.call, book)
         limit = free_limit(after, book)
-        if after == stored.rated or not limit or after.free_no is not None:
+        if not limit or after.free_no is not None:
             return after
         await self._free.know([after.grant])
         free_no = self._free.take(after.grant, limit)

@@ -22,7 +22,8 @@ MORNING = datetime(2026, 3, 31, 15, 59, 59, tzinfo=UTC)
 NOON = MORNING + timedelta(hours=12)
 TIMES = (MORNING, MORNING + timedelta(seconds=1), NOON, NOON + timedelta(minutes=1))
 EVER = datetime(2000, 1, 1, tzinfo=UTC)
-MERCHANT_OF = {1: 10, 2: 20, 3: 20}
+MERCHANT_OF = {1: 10, 2: 20, 3: 20, 4: 30}
+"""The last one has no wallet at first."""
 ITEMS = ("id", "face", "bundle")
 MISSING = (3, "face")
 """The grant that somebody forgot, and makes up for later."""
@@ -55,10 +56,11 @@ def first_book(rng: Random) -> PriceBook:
 
 
 def repaired(book: PriceBook, rng: Random) -> PriceBook:
-    """The same book, with the grant that was missing."""
+    """The same book, with the grant and the wallet that were missing."""
     dept_id, item = MISSING
     grant = Grant(dept_id=dept_id, item=item, free_count=rng.choice((0, 2)), history=_history(rng, item))
-    return book.changed(book.revision + 1, grants=[grant])
+    wallet = Wallet(wallet_id=300, merchant_id=MERCHANT_OF[4], is_default=True)
+    return book.changed(book.revision + 1, grants=[grant], wallets={wallet.merchant_id: [wallet]})
 
 
 def edited(book: PriceBook, rng: Random) -> PriceBook:

@@ -59,6 +59,7 @@ step = st.one_of(
     st.tuples(st.just("correct"), st.tuples(st.integers(0, 30), wish)),
     st.tuples(st.just("correct again"), st.integers(0, 30)),
     st.tuples(st.just("repair and rerate"), st.tuples(st.sampled_from(list(DEPTS)), st.sampled_from(ITEMS), terms)),
+    st.tuples(st.just("wallet and rerate"), st.sampled_from(list(DEPTS))),
 )
 
 
@@ -178,7 +179,7 @@ async def _nothing(_wallets: Any) -> None:
 def worlds(draw: st.DrawFn) -> World:
     world = World()
     world.merchant_of = dict(DEPTS)
-    world.wallet_of = {10: 100, 20: 200}
+    world.wallet_of = {10: 100, 20: 200} if draw(st.booleans()) else {10: 100}
     for dept_id in DEPTS:
         for item in ITEMS:
             history = sorted((since, fee, by_hit) for since, (fee, by_hit) in draw(prices))
@@ -219,10 +220,12 @@ def test_totals_free_calls_and_wallets_equal_a_naive_model_to_the_micro_unit(
                 if (dept_id, item) not in world.prices:
                     world.prices[dept_id, item] = [(EVER, fee, by_hit)]
                     real.price_change()
-                waiting = [each["seqNo"] for each in calls if each["deptId"] == dept_id]
-                if waiting:
-                    real.hear(f"r{number}", "usage.rerate.requested", {"deptId": dept_id, "seqNos": waiting}, MIDNIGHT)
-                    naive.rerate(waiting)
+                _rerate(naive, real, f"r{number}", dept_id, calls)
+            case "wallet and rerate":
+                if DEPTS[what] not in world.wallet_of:
+                    world.wallet_of[DEPTS[what]] = 10 * DEPTS[what]
+                    real.price_change()
+                _rerate(naive, real, f"r{number}", what, calls)
 
     real.work()
 
@@ -236,6 +239,12 @@ def _report(naive: NaiveUsage, real: Reality, event_id: str, reported: dict[str,
         payload["finalSource"] = reported["sources"][0]
     real.hear(event_id, "usage.recorded", payload, reported["at"])
     naive.record(reported)
+
+
+def _rerate(naive: NaiveUsage, real: Reality, event_id: str, dept_id: int, calls: list[dict[str, Any]]) -> None:
+    if waiting := [each["seqNo"] for each in calls if each["deptId"] == dept_id]:
+        real.hear(event_id, "usage.rerate.requested", {"deptId": dept_id, "seqNos": waiting}, MIDNIGHT)
+        naive.rerate(waiting)
 
 
 def _correct(naive: NaiveUsage, real: Reality, event_id: str, wish: dict[str, Any]) -> None:

@@ -111,6 +111,15 @@ def test_only_what_would_be_charged_may_be_free() -> None:
     assert (free.state, free.fee_micro, free.wallet_id, free.free_no) == (State.FREE, 0, None, 2)
 
 
+def test_a_free_call_needs_no_wallet() -> None:
+    book = a_book(a_grant("id", BY_QUERY, free_count=3), wallets=[])
+    waiting = rate(a_call(), book)
+
+    assert free_limit(waiting, book) == 3
+    free = as_free(waiting, 1)
+    assert (free.state, free.reason, free.free_no) == (State.FREE, None, 1)
+
+
 def test_a_source_costs_what_was_reported_else_what_it_cost_at_that_time() -> None:
     costs = [
         SourceCosts(source="north", item="id", costs=(Cost(EVER, 3), Cost(NOON, 4))),

@@ -47,6 +47,14 @@ def test_what_the_operator_says_of_the_fee_counts(
     assert (after.tag, after.success) == (said.get("tag", ""), bool(said.get("success", rated.success)))
 
 
+def test_a_free_call_stays_free_without_a_wallet() -> None:
+    book = a_book(a_grant("id", Terms(300)), wallets=[])
+
+    after = corrected(FREE, HIT, UsageCorrected(seq_no="s", dept_id=1, by=5, success=0), book)
+
+    assert (after.state, after.reason, after.free_no, after.success) == (State.FREE, None, 2, False)
+
+
 def test_a_corrected_fee_stays_with_the_wallet_that_has_paid() -> None:
     moved = a_book(a_grant("id", Terms(300)), wallets=[])
 

@@ -19,6 +19,7 @@ class World:
     def __init__(self) -> None:
         self.merchant_of: dict[int, int] = {}
         self.wallet_of: dict[int, int] = {}
+        """By customer; whoever has none yet may get one."""
         self.prices: dict[tuple[int, str], list[tuple[datetime, int, bool]]] = {}
         """By account and product: from when, fee, whether by hit."""
         self.free_count: dict[tuple[int, str], int] = {}
@@ -78,12 +79,11 @@ class NaiveUsage:
         if wish.get("isFee") == 0:
             call.state, call.fee = "uncharged", 0
         elif "feeMicro" in wish:
-            call.state, call.fee = "charged", wish["feeMicro"]
+            self._charge(call, wish["feeMicro"])
         elif call.success != hit_before:
             was_free = call.state == "free"
-            self._rate(call, may_be_free=False)
-            if was_free and call.state == "charged":
-                call.state, call.fee = "free", 0
+            # A free call stays one, if it would be paid for at all: whether there is a wallet is nothing to it.
+            self._rate(call, may_be_free=False, is_free=was_free)
 
     def rerate(self, seq_nos: list[str]) -> None:
         for seq_no in seq_nos:
@@ -91,7 +91,12 @@ class NaiveUsage:
             if call is not None and call.state == "unrated":
                 self._rate(call, may_be_free=True)
 
-    def _rate(self, call: NaiveCall, *, may_be_free: bool) -> None:
+    def _charge(self, call: NaiveCall, fee: int) -> None:
+        call.state, call.fee = "charged", fee
+        if fee and self.world.merchant_of[call.reported["deptId"]] not in self.world.wallet_of:
+            call.state, call.fee = "unrated", 0
+
+    def _rate(self, call: NaiveCall, *, may_be_free: bool, is_free: bool = False) -> None:
         reported = call.reported
         dept_id, item = reported["deptId"], reported["checkItem"]
         price = self.world.price(dept_id, item, reported["at"])
@@ -101,6 +106,8 @@ class NaiveUsage:
         fee, by_hit = price
         if (reported["cacheFlag"] and item in self.world.uncharged_cache) or (by_hit and not call.success):
             call.state = "uncharged"
+        elif is_free:
+            call.state = "free"
         elif (
             may_be_free
             and not call.was_given
@@ -110,7 +117,7 @@ class NaiveUsage:
             call.was_given = True
             call.state = "free"
         else:
-            call.state, call.fee = "charged", fee
+            self._charge(call, fee)
 
     # ---- looking at all of them -------------------------------------------------------------------------------------
 
