@@ -53,24 +53,24 @@ def _too_large(limit_bytes: int) -> Refused:
     return Refused("too_large", f"the body may have {limit_bytes} bytes")
 
 
-def decode_object(body: bytes) -> dict[str, Any]:
+def decode_object(body: bytes, *, nul_in_text: bool = False) -> dict[str, Any]:
     """The JSON object in a body, {} for an empty one. Refuses what is none, and what `check_plain` does."""
     if not body:
         return {}
-    value = decode_json(body)
+    value = decode_json(body, nul_in_text=nul_in_text)
     if not isinstance(value, dict):
         raise Refused("bad_json", "the body is not a JSON object")
     return value
 
 
-def decode_json(body: bytes) -> Any:
+def decode_json(body: bytes, *, nul_in_text: bool = False) -> Any:
     """Any JSON value. Refuses what is none, and what `check_plain` does."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Refused("bad_json", f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
     if _suspicious(body):
-        _check_suspicious(body)
+        _check_suspicious(body, nul_in_text)
     return value
 
 
@@ -83,37 +83,41 @@ def _suspicious(body: bytes) -> bool:
     )
 
 
-def _check_suspicious(body: bytes) -> None:
+def _check_suspicious(body: bytes, nul_in_text: bool) -> None:
     try:
         # orjson turns an integer past 64 bits into a float; msgspec keeps it, so it can be seen.
-        check_plain(msgspec.json.decode(body))
+        check_plain(msgspec.json.decode(body), nul_in_text=nul_in_text)
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise Refused("bad_field", str(error)) from None
 
 
-def check_plain(value: Any, path: str = "$", depth: int = 0) -> None:
-    """Raise ValueError, naming the place, at a NUL, an integer past 64 bits or nesting that no document can have."""
+def check_plain(value: Any, path: str = "$", depth: int = 0, *, nul_in_text: bool = False) -> None:
+    """Raise ValueError, naming the place, at a NUL, an integer past 64 bits or nesting that no document can have.
+
+    `nul_in_text`: a text may hold a NUL; a key never may.
+    """
     if depth > MAX_DEPTH:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels at {path[:80]}")
     match value:
         case dict():
             for key, inner in value.items():
                 check_plain(key, f"{path} (a key)", depth + 1)
-                check_plain(inner, f"{path}.{key}", depth + 1)
+                check_plain(inner, f"{path}.{key}", depth + 1, nul_in_text=nul_in_text)
         case list():
             for index, inner in enumerate(value):
-                check_plain(inner, f"{path}[{index}]", depth + 1)
-        case str() if "\0" in value:
+                check_plain(inner, f"{path}[{index}]", depth + 1, nul_in_text=nul_in_text)
+        case str() if "\0" in value and not nul_in_text:
             raise ValueError(f"NUL in the text at {path[:80]}")
         case int() if not -(2**63) <= value < 2**63:
             raise ValueError(f"integer past 64 bits at {path[:80]}")
 
 
 class Typed:
-    """A type that a decoded body must have."""
+    """A type that a decoded body must have. `nul_in_text`: texts may hold a NUL, where the type does not forbid it."""
 
-    def __init__(self, kind: type[msgspec.Struct]) -> None:
+    def __init__(self, kind: type[msgspec.Struct], *, nul_in_text: bool = False) -> None:
         self._kind = kind
+        self._nul_in_text = nul_in_text
         self._free_form = holds_free_form(msgspec.inspect.type_info(kind))
 
     def validate(self, value: Any) -> Any:
@@ -121,23 +125,23 @@ class Typed:
         try:
             typed = msgspec.convert(value, self._kind, strict=True)
             if self._free_form:
-                check_free_parts(typed)
+                check_free_parts(typed, nul_in_text=self._nul_in_text)
             return typed
         except (ValueError, msgspec.MsgspecError) as error:
             raise Refused("bad_field", str(error)) from None
 
 
-def check_free_parts(value: Any) -> None:
+def check_free_parts(value: Any, *, nul_in_text: bool = False) -> None:
     """Raise ValueError where a key that the sender chose cannot be one of a document."""
     match value:
         case msgspec.Struct():
             for field in value.__struct_fields__:
-                check_free_parts(getattr(value, field))
+                check_free_parts(getattr(value, field), nul_in_text=nul_in_text)
         case list() | tuple():
             for inner in value:
-                check_free_parts(inner)
+                check_free_parts(inner, nul_in_text=nul_in_text)
         case dict():
-            check_free_form(value)
+            check_free_form(value, nul_in_text=nul_in_text)
 
 
 def holds_free_form(kind: msgspec.inspect.Type, seen: frozenset[type] = frozenset()) -> bool:

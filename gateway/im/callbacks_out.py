@@ -123,7 +123,7 @@ def _understood(answer: Answer | Receipt) -> tuple[str, Verdict | None]:
         return "failed", None
     try:
         # Decoded as a request is: what the app puts into a message is kept like what a caller sends.
-        return "answered", msgspec.convert(decode_object(answer.body), Verdict)
+        return "answered", msgspec.convert(decode_object(answer.body, nul_in_text=True), Verdict)
     except (Refused, msgspec.MsgspecError):
         return "failed", None
 

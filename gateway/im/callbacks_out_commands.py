@@ -105,7 +105,7 @@ def calling_back(commands: Iterable[Command], callbacks: CallbacksOut, unread: U
         if command.operation_id in tells:
             handle = _then(handle, callbacks, *tells[command.operation_id])
         if command.operation_id == "imSendMsg":
-            handle = _asked_first(handle, callbacks, Typed(command.body))
+            handle = _asked_first(handle, callbacks, Typed(command.body, nul_in_text=command.nul_in_text))
         return command if handle is command.handle else msgspec.structs.replace(command, handle=handle)
 
     return tuple(of(command) for command in commands)

@@ -51,6 +51,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """`ErrorInfo` of a success, where the API has one."""
     calls_per_second: int | None = None
     """Where the API has another limit than for the rest."""
+    nul_in_text: bool = False
+    """Texts may hold a NUL: what users send each other may have any control character (contract, TIMFaceElem)."""
 
     @property
     def path(self) -> str:
@@ -86,6 +88,7 @@ class Frame:
             handle,
             authenticate,
             command.body,
+            nul_in_text=command.nul_in_text,
             envelope=ImEnvelope(command.service, command.info, command.field_codes),
         )
 

@@ -189,7 +189,13 @@ def message_commands(database: Database) -> Sequence[Command]:
         operation_id: str, name: str, body: type[msgspec.Struct], handle: Callable[..., Awaitable[Reply]]
     ) -> Command:
         return Command(
-            operation_id=operation_id, service=OPENIM, name=name, body=body, handle=handle, field_codes=FIELD_CODES
+            operation_id=operation_id,
+            service=OPENIM,
+            name=name,
+            body=body,
+            handle=handle,
+            field_codes=FIELD_CODES,
+            nul_in_text=True,
         )
 
     return (

@@ -153,7 +153,15 @@ def read_fact(caller: Caller, reader: str, peer: str, up_to: datetime) -> Event:
 def message_change_commands(database: Database) -> Sequence[Command]:
     own = MessageChanges(database)
     return tuple(
-        Command(operation_id=operation, service=OPENIM, name=name, body=body, handle=handle, field_codes=FIELD_CODES)
+        Command(
+            operation_id=operation,
+            service=OPENIM,
+            name=name,
+            body=body,
+            handle=handle,
+            field_codes=FIELD_CODES,
+            nul_in_text=body is ModifyMsg,
+        )
         for operation, name, body, handle in (
             ("imAdminMsgWithdraw", "admin_msgwithdraw", NamedMessage, own.withdraw),
             ("imModifyC2CMsg", "modify_c2c_msg", ModifyMsg, own.modify),

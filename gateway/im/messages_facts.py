@@ -1,5 +1,6 @@
 """What the calls about messages publish, and the codes that they share."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,7 +50,7 @@ def checked_body(body: Any, custom_data: str | None) -> tuple[Element, ...]:
         raise Failed(BODY_NO_LIST)
     try:
         elements = elements_of(body)
-        check_free_form(body, "$.MsgBody")
+        check_free_form(body, "$.MsgBody", nul_in_text=True)
     except (msgspec.ValidationError, ValueError) as error:
         raise Failed(BODY_MALFORMED, f"MsgBody: {error}") from None
     checked_size(body, custom_data)
@@ -67,15 +68,30 @@ def checked_push(info: OfflinePushInfo | None) -> None:
 
 
 def offline_push(info: OfflinePushInfo | None, elements: tuple[Element, ...]) -> OfflinePush:
-    """What is told to whoever is offline, where nothing says that nothing is."""
+    """What is told to whoever is offline, where nothing says that nothing is. A push has no NUL anywhere."""
+    text = push_text(elements).replace("\0", "")
     if info is None:
-        return OfflinePush(text=push_text(elements))
-    apns_title = info.apns_info.title if info.apns_info is not None else None
+        return OfflinePush(text=text)
+    clean = _without_nul(msgspec.to_builtins(info))
     return OfflinePush(
-        title=info.title or apns_title,
-        text=info.desc or push_text(elements),
-        info=msgspec.to_builtins(info),
+        title=clean.get("Title") or clean.get("ApnsInfo", {}).get("Title"),
+        text=clean.get("Desc") or text,
+        info=clean,
     )
+
+
+def _without_nul(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `OfflinePushInfo`, or of a part of it, with texts that any service of pushes takes."""
+    return {name: _clean(value) for name, value in fields.items()}
+
+
+def _clean(value: Any) -> Any:
+    match value:
+        case str():
+            return value.replace("\0", "")
+        case dict():
+            return _without_nul(value)
+    return value
 
 
 def checked_key(text: str) -> MessageKey:

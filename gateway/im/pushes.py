@@ -81,6 +81,7 @@ def push_commands(database: Database) -> Sequence[Command]:
             body=ImPush,
             handle=Pushes(database).push,
             field_codes={"MsgRandom": BAD_RANDOM, "MsgBody": BODY_MALFORMED},
+            nul_in_text=True,
         ),
     )
 

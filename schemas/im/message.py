@@ -22,6 +22,9 @@ DELETED, PINNED = "im.conversation.deleted", "im.conversation.pinned"
 
 MAX_UINT32 = 2**32 - 1
 UInt32 = Annotated[int, msgspec.Meta(ge=0, le=MAX_UINT32)]
+CustomData = Annotated[str, msgspec.Meta(max_length=262_144)]
+"""`CloudCustomData`. It may hold a NUL, as the texts of a body may: the contract lets a face's data have any control
+character."""
 User = Annotated[str, msgspec.Meta(min_length=1, max_length=32, pattern="^[ -~]+$")]
 
 
@@ -127,7 +130,7 @@ class MessageSent(_Between, frozen=True, kw_only=True, omit_defaults=True):
 
     body: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)]
     """Its elements, as they were sent."""
-    custom_data: LongText | None = None
+    custom_data: CustomData | None = None
     in_senders_history: bool = True
     """False for `SyncOtherMachine` 2."""
     roams: bool = True
@@ -146,7 +149,7 @@ class MessageSent(_Between, frozen=True, kw_only=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         for index, element in enumerate(self.body):
-            check_free_form(element, f"$.body[{index}]")
+            check_free_form(element, f"$.body[{index}]", nul_in_text=True)
 
 
 class MessageRelayed(MessageSent, frozen=True, kw_only=True, omit_defaults=True):
@@ -172,11 +175,11 @@ class MessageModified(_Between, frozen=True, kw_only=True, omit_defaults=True):
     """What a message says was overwritten; what is left out here stays."""
 
     body: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(min_length=1)] | None = None
-    custom_data: LongText | None = None
+    custom_data: CustomData | None = None
 
     def __post_init__(self) -> None:
         for index, element in enumerate(self.body or ()):
-            check_free_form(element, f"$.body[{index}]")
+            check_free_form(element, f"$.body[{index}]", nul_in_text=True)
 
 
 class MessageReceipted(_Between, frozen=True, kw_only=True):

@@ -7,7 +7,6 @@ from msgspec import UNSET, UnsetType
 
 from schemas.im.bodies import Fields, Request
 from schemas.im.message import UInt32
-from schemas.numbers import LongText, Text
 
 MAX_LIFE_SECONDS = 604_800
 MAX_RECEIVERS = 500
@@ -17,6 +16,8 @@ SYNCED: Final = 1
 """Into the sender's history as well; 2 does not."""
 LIVE: Final = 5
 """Imported as unread; 2 as history."""
+
+Title = Annotated[str, msgspec.Meta(max_length=4_096)]
 
 
 class AndroidInfo(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
@@ -33,7 +34,7 @@ class AndroidInfo(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", om
 class ApnsInfo(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     sound: str | None = None
     badge_mode: Literal[0, 1] | None = None
-    title: Text | None = None
+    title: Title | None = None
     sub_title: str | None = None
     image: str | None = None
     mutable_content: Literal[0, 1] | None = None
@@ -42,8 +43,8 @@ class ApnsInfo(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_
 class OfflinePushInfo(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     push_flag: Literal[0, 1] = 0
     """1: no offline push."""
-    title: Text | None = None
-    desc: LongText | None = None
+    title: Title | None = None
+    desc: Annotated[str, msgspec.Meta(max_length=262_144)] | None = None
     ext: str | None = None
     android_info: AndroidInfo | None = None
     apns_info: ApnsInfo | None = None

@@ -199,7 +199,7 @@ async def test_a_change_that_makes_no_message_is_the_apps_fault(
         {**OK, "ErrorCode": 10100},  # a group's
         [],
         {"ErrorCode": "1"},
-        {"ErrorCode": 1, "MsgBody": "\0"},
+        {"ErrorCode": 1, "\0": ""},
         web.Response(status=500),
         web.Response(text="ErrorCode: 1"),
     ],

@@ -302,6 +302,32 @@ async def test_one_who_is_offline_gets_a_push_that_says_what_the_message_wants(
     }
 
 
+async def test_a_face_with_control_characters_comes_as_it_was_sent_and_is_pushed_without_them(
+    im: ImApi, im_settings: Settings
+) -> None:
+    ann, bob = await people(im, "ann", "bob")
+    face = {"MsgType": "TIMFaceElem", "MsgContent": {"Index": 6, "Data": "abc\0\x01"}}  # the contract's
+
+    fields = {"MsgBody": [*text("look"), face], "CloudCustomData": "a\0b"}
+    key = await ann.sends(bob, "", **fields, OfflinePushInfo={"Desc": "l\0ook", "Ext": "\0"})
+    await ann.imported(bob, "", MsgBody=[face])
+    await bob.has_unread(2)
+
+    imported, sent = await bob.history(ann)
+    assert (sent["MsgBody"], sent["CloudCustomData"], imported["MsgBody"]) == (fields["MsgBody"], "a\0b", [face])
+    (push,) = await pushes_to(im_settings, bob, 1)
+    assert (push["body"], push["fields"]["offline_push_info"]) == ("look", {"Desc": "look", "Ext": ""})
+
+    change = {"From_Account": ann.id, "To_Account": bob.id, "MsgKey": key, "MsgBody": [face]}
+    await im.ok("openim/modify_c2c_msg", change)
+
+    async def changed() -> bool:
+        return (await bob.history(ann))[1]["MsgBody"] == [face]
+
+    await eventually(changed)
+    assert (await im.ask("openim/admin_set_msg_read", {"Report_Account": "\0", "Peer_Account": bob.id})).code == 90010
+
+
 async def test_one_who_is_online_gets_none(im: ImApi, im_settings: Settings) -> None:
     ann, bob = await people(im, "ann", "bob")
     state = {"account": f"{im.app}/{bob.id}", "action": "Login", "platform": "Web"}

@@ -55,6 +55,20 @@ def test_a_nul_is_refused_and_the_place_named() -> None:
         decode_object(b'{"a": ["x", "\\u0000"]}')
 
 
+def test_where_a_text_may_hold_a_nul_a_name_still_may_not() -> None:
+    typed = Typed(Free, nul_in_text=True)
+
+    assert decode_object(b'{"a": ["x", "\\u0000"]}', nul_in_text=True) == {"a": ["x", "\0"]}
+    assert typed.validate({"params": {"a": ["\0"]}}) == Free(params={"a": ["\0"]})
+    for refuses in (
+        lambda: decode_object(b'{"a": {"\\u0000": 1}}', nul_in_text=True),
+        lambda: typed.validate({"params": {"\0": 1}}),
+        lambda: Typed(Free).validate({"params": {"a": ["\0"]}}),
+    ):
+        with pytest.raises(Refused, match="NUL"):
+            refuses()
+
+
 def test_the_six_characters_that_spell_a_nul_are_a_text() -> None:
     assert decode_object(b'{"a": "\\\\u0000"}') == {"a": "\\u0000"}
 

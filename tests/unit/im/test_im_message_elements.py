@@ -9,11 +9,15 @@ import msgspec
 import pytest
 import yaml
 
+from gateway.im.messages_facts import checked_body, offline_push
+from schemas.errors import Refused
+from schemas.im.message import MessageModified, MessageSent
+from schemas.im.message_bodies import OfflinePushInfo
 from schemas.im.message_elements import MAX_MESSAGE_BYTES, elements_of, push_text, size_of
+from tests.unit.im.messages_model import FIRST, between
 
-CONTRACT = yaml.safe_load(files("schemas").joinpath("contracts", "im.yaml").read_text(encoding="utf-8"))["components"][
-    "schemas"
-]
+WHOLE = yaml.safe_load(files("schemas").joinpath("contracts", "im.yaml").read_text(encoding="utf-8"))
+CONTRACT = WHOLE["components"]["schemas"]
 Place = tuple[Any, ...]
 TYPES = [reference["$ref"].rpartition("/")[2] for reference in CONTRACT["MsgElement"]["oneOf"]]
 VALUES = {"string": "text", "integer": 7, "number": 1.5}
@@ -86,6 +90,50 @@ def test_one_message_may_have_several_elements_and_none_is_no_message() -> None:
     assert not taken()
     assert not taken(*whole, {"MsgType": "TIMRelayElem", "MsgContent": {}})
     assert not taken({"MsgContent": {"Text": "x"}})
+
+
+def faces_in(value: Any) -> Iterator[dict[str, Any]]:
+    """All that the contract's examples show."""
+    if isinstance(value, dict):
+        if value.get("MsgType") == "TIMFaceElem":
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from faces_in(inner)
+
+
+FACE = {"MsgType": "TIMFaceElem", "MsgContent": {"Index": 6, "Data": "abc\0\x01"}}
+
+
+def test_a_face_may_hold_control_characters_as_the_contracts_own_do() -> None:
+    shown = list(faces_in(WHOLE["paths"]))
+    assert FACE in shown
+    for face in shown:
+        checked_body([face], "custom\0")
+        for kind in (MessageSent, MessageModified):
+            fact = kind(**between("ann", "bob", FIRST), body=(face,), custom_data="custom\0")
+            assert msgspec.json.decode(msgspec.json.encode(fact), type=kind) == fact
+
+
+def test_a_name_may_not() -> None:
+    named = {"MsgType": "TIMFaceElem", "MsgContent": {"Index": 6, "more\0": "x"}}
+
+    with pytest.raises(Refused):
+        checked_body([named], None)
+    with pytest.raises(ValueError, match="no NUL"):
+        MessageSent(**between("ann", "bob", FIRST), body=(named,))
+
+
+def test_nothing_that_is_pushed_holds_a_nul() -> None:
+    words = {"Title": "\0", "Desc": "a\0b", "Ext": "\0x", "ApnsInfo": {"Title": "new\0s", "BadgeMode": 1}}
+    elements = elements_of([{"MsgType": "TIMTextElem", "MsgContent": {"Text": "\0hi"}}, FACE])
+
+    push = offline_push(msgspec.convert(words, OfflinePushInfo), elements)
+
+    assert (push.title, push.text) == ("news", "ab")
+    assert push.info == {"Title": "", "Desc": "ab", "Ext": "x", "ApnsInfo": {"Title": "news", "BadgeMode": 1}}
+    assert offline_push(None, elements).text == "hi [Emoji]"
 
 
 def test_a_message_has_twelve_kilobytes_with_its_custom_data() -> None:
