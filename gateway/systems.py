@@ -36,7 +36,7 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
     return (
         chat_system(settings.chat, database),
         im_system(settings.im, database, net, settings.files),
-        im_callbacks_system(settings.im, database),
+        im_callbacks_system(settings.im),
         mt_system(settings, database, net),
         payments_system(settings.metering),
         tg_binding_system(settings, database),

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from handlers.im.callbacks import HearFriends, HearProfile
 from handlers.merchants import KeepAccount, KeepMerchant
 from handlers.wallets import LookAtPayment, LookAtWallet
+from stores.im.callbacks import hear_friends, hear_profile
 from stores.mongo import Database
 from stores.mt.accounts import keep_account
 from stores.mt.customers import keep_merchant
@@ -39,6 +41,11 @@ class Looks:
                     await keep_merchant(self._database, merchant, at)
                 case KeepAccount(account, at):
                     await keep_account(self._database, account, at)
+                case HearProfile():
+                    await hear_profile(self._database, each)
+                case HearFriends():
+                    async for facts in hear_friends(self._database, each):
+                        await self._publisher.publish(facts)
                 case _:
                     raise TypeError(f"nobody looks at a {type(each).__name__}")
         if wallets:

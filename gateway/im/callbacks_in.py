@@ -6,8 +6,7 @@ lacks to be folded is not refused: the IM server sends nothing twice for it, so 
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ import msgspec
 from config.settings import ImCallbacksIn, ImSettings
 from gateway.im.apps import apps_of
 from gateway.im.callbacks_in_auth import Gate
-from gateway.im.callbacks_in_facts import Received, kept_fact, state_fact
+from gateway.im.callbacks_in_facts import Received, friends_fact, kept_fact, profile_fact, state_fact
 from gateway.im.callbacks_in_messages import MESSAGE_FACTS, ToFact
 from gateway.im.callbacks_in_rules import decide, rules_of
 from gateway.system import Answer, Call, Operation, Reply, System
@@ -34,15 +33,11 @@ from schemas.im.callbacks import (
     StateChange,
     is_before,
 )
-from schemas.im.profiles import trouble_of
 from schemas.refusals import REASONS
-from stores.im.callbacks import Decide, ended, hear_friends, hear_profile, made
-from stores.mongo import Database
 
 PATH = "/callbacks/im"
 OK = CallbackAnswer()
 
-Facts = tuple[Event, ...]
 _encode = msgspec.json.Encoder().encode
 _command = re.compile(COMMAND)
 
@@ -57,16 +52,8 @@ class Desk:
 
 
 class Callbacks:
-    def __init__(self, database: Database, desks: Mapping[str, Desk]) -> None:
-        self._database = database
+    def __init__(self, desks: Mapping[str, Desk]) -> None:
         self._desks = desks
-        self._takers: Mapping[str, tuple[type[msgspec.Struct], Callable[[Received, Any], Awaitable[Facts]]]] = {
-            STATE_CHANGE: (StateChange, self._state_change),
-            PORTRAIT_SET: (PortraitChange, self._portrait_set),
-            FRIEND_ADD: (FriendPairs, partial(self._friends, made)),
-            FRIEND_DELETE: (FriendPairs, partial(self._friends, ended)),
-            **{name: (kind, partial(self._message, to_fact)) for name, (kind, to_fact) in MESSAGE_FACTS.items()},
-        }
 
     def authenticate(self, call: Call) -> None:
         app_id = call.query.get("SdkAppid", "")
@@ -80,39 +67,27 @@ class Callbacks:
         if is_before(received.command):
             answer = decide(desk.rules, received.command, received.body)
             return Reply(answer, (kept_fact(received, _encode(answer)),))
-        return Reply(OK, await self._facts(received))
+        return Reply(OK, (_fact(received),))
 
-    async def _facts(self, received: Received) -> Facts:
-        if received.command not in self._takers:
-            return (kept_fact(received),)
-        kind, take = self._takers[received.command]
-        try:
-            body = msgspec.convert(received.body, kind)
-        except msgspec.ValidationError:
-            return (kept_fact(received),)
-        return await take(received, body)
 
-    async def _message(self, to_fact: ToFact, received: Received, body: Any) -> Facts:
-        try:
-            told = to_fact(received, body)
-        except (ValueError, msgspec.ValidationError):
-            told = None
-        return (told or kept_fact(received),)
+FACTS: Mapping[str, tuple[type[msgspec.Struct], ToFact]] = {
+    STATE_CHANGE: (StateChange, state_fact),
+    PORTRAIT_SET: (PortraitChange, profile_fact),
+    FRIEND_ADD: (FriendPairs, friends_fact),
+    FRIEND_DELETE: (FriendPairs, friends_fact),
+    **MESSAGE_FACTS,
+}
 
-    async def _state_change(self, received: Received, body: StateChange) -> Facts:
-        return (state_fact(received, body),)
 
-    async def _portrait_set(self, received: Received, body: PortraitChange) -> Facts:
-        """Fields that may not stand in a profile are left out of it."""
-        custom = received.app.custom_tags
-        good = {item.tag: item.value for item in body.profile_item if not trouble_of(item.tag, item.value, custom)}
-        await hear_profile(self._database, received.app, body.from_account, good, received.at)
-        return (kept_fact(received),)
-
-    async def _friends(self, became: Decide, received: Received, body: FriendPairs) -> Facts:
-        pairs = [(pair.from_account, pair.to_account) for pair in body.pair_list]
-        await hear_friends(self._database, received.app, pairs, became, received.at)
-        return (kept_fact(received),)
+def _fact(received: Received) -> Event:
+    if received.command not in FACTS:
+        return kept_fact(received)
+    kind, to_fact = FACTS[received.command]
+    try:
+        told = to_fact(received, msgspec.convert(received.body, kind))
+    except (ValueError, msgspec.ValidationError):
+        told = None
+    return told or kept_fact(received)
 
 
 def _named(call: Call) -> tuple[str, dict[str, Any]]:
@@ -138,10 +113,10 @@ def _refuse(refused: Refused) -> Answer:
     return Answer(status, _encode(CallbackAnswer(action_status="FAIL", error_code=1, error_info=str(refused))))
 
 
-def im_callbacks_system(settings: ImSettings, database: Database) -> System:
+def im_callbacks_system(settings: ImSettings) -> System:
     apps = apps_of(settings)
     desks = {app_id: Desk(apps[app_id], app.callbacks_in) for app_id, app in settings.apps.items()}
-    callbacks = Callbacks(database, desks)
+    callbacks = Callbacks(desks)
     return System(
         name="im-callbacks",
         operations=(

@@ -16,9 +16,17 @@ import msgspec
 from gateway.system import Call
 from schemas.events import Event
 from schemas.im.apps import App
-from schemas.im.callbacks import LATEST_MS, CallbackReceived, StateChange, StateChanged
+from schemas.im.callbacks import (
+    LATEST_MS,
+    CallbackReceived,
+    FriendPairs,
+    PortraitChange,
+    StateChange,
+    StateChanged,
+)
 from schemas.im.ids import key_of
 from schemas.im.online import platform_of
+from schemas.im.profiles import trouble_of
 from schemas.numbers import MAX_ID_CHARS
 
 SOURCE = "im"
@@ -72,8 +80,8 @@ def state_fact(received: Received, body: StateChange) -> Event:
     return fact(received.call, event_id, "im.state.changed", account, at_milliseconds(body.event_time), changed)
 
 
-def kept_fact(received: Received, answer: bytes | None = None) -> Event:
-    """The callback as it came."""
+def kept_fact(received: Received, answer: bytes | None = None, **heard: Any) -> Event:
+    """The callback as it came; `heard` are fields of it that take the app's settings to tell."""
     query = received.call.query
     about = key_of(received.app.id, _about(received.body) or received.command)[:MAX_KEY_CHARS]
     payload = CallbackReceived(
@@ -84,8 +92,25 @@ def kept_fact(received: Received, answer: bytes | None = None) -> Event:
         answer=None if answer is None else answer.decode(),
         client_ip=_clean(query.get("ClientIP")),
         platform=_clean(query.get("OptPlatform")),
+        **heard,
     )
     return fact(received.call, f"callback/{_content_id(received)}", "im.callback.received", about, received.at, payload)
+
+
+def profile_fact(received: Received, body: PortraitChange) -> Event:
+    """Fields that may not stand in a profile are left out of it; they are in what is kept."""
+    custom = received.app.custom_tags
+    good = {
+        item.tag: item.value
+        for item in body.profile_item
+        if not trouble_of(item.tag, item.value, custom) and "\0" not in str(item.value)
+    }
+    return kept_fact(received, profile=good)
+
+
+def friends_fact(received: Received, body: FriendPairs) -> Event:
+    named = {user for pair in body.pair_list for user in (pair.from_account, pair.to_account)}
+    return kept_fact(received, admins=tuple(sorted(named & received.app.admins)))
 
 
 def _content_id(received: Received) -> str:

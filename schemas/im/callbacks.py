@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from schemas.catalogue import EventType
 from schemas.im.bodies import Fields, Request
 from schemas.im.message import UInt32, User
-from schemas.numbers import NO_NUL, Key, Text
+from schemas.numbers import NO_NUL, Int64, Key, Text
 from schemas.times import LATEST
 
 BEFORE_SEND = "C2C.CallbackBeforeSendMsg"
@@ -82,10 +82,13 @@ class Pair(Request, frozen=True, kw_only=True):
 
     from_account: Key
     to_account: Key
+    initiator_account: Text = ""
 
 
 class FriendPairs(Request, frozen=True, kw_only=True):
     pair_list: tuple[Pair, ...]
+    admin_account: Text = ""
+    force_flag: int = 0
 
 
 class MessageTold(Request, frozen=True, kw_only=True):
@@ -159,7 +162,7 @@ Json = Annotated[str, msgspec.Meta(max_length=2_000_000, pattern=NO_NUL)]
 
 
 class CallbackReceived(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A callback that nothing is folded from, or not yet: kept as it came."""
+    """A callback that is kept as it came; of profiles and friends also with what the app's settings say of it."""
 
     about: Key
     """APP and the group or account that it is about."""
@@ -169,6 +172,10 @@ class CallbackReceived(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """As sent. Text, for it may hold what no document can."""
     answer: Json | None = None
     """Of a before-callback: what was decided."""
+    profile: dict[Text, Text | Int64] | None = None
+    """Of a changed profile: the fields that may stand in one of this app's."""
+    admins: tuple[Key, ...] = ()
+    """Of friends: who among them is an account because the settings say so."""
     client_ip: Text | None = None
     platform: Text | None = None
 

@@ -27,9 +27,16 @@ _GONE = {"gone_at": {"$exists": True}}
 
 async def existing(database: Database, app: App, user_ids: Iterable[str]) -> set[str]:
     """Those that are accounts of the app, its admins among them. Asks the store once per hundred."""
+    return await existing_among(database, app.id, app.admins, user_ids)
+
+
+async def existing_among(
+    database: Database, app_id: str, app_admins: frozenset[str], user_ids: Iterable[str]
+) -> set[str]:
+    """The same, where no more of an app is known than its admins."""
     asked = set(user_ids)
-    admins = asked & app.admins
-    return admins | {row["user"] async for row in _alive(database, app, asked - admins)}
+    admins = asked & app_admins
+    return admins | {row["user"] async for row in _alive(database, app_id, asked - admins)}
 
 
 class Accounts:
@@ -50,13 +57,13 @@ async def profiles(database: Database, app: App, user_ids: Iterable[str]) -> dic
     """The profile of each that is an account of the app: the fields that are set."""
     asked = set(user_ids)
     known: dict[str, Profile] = {admin: {} for admin in asked & app.admins}
-    return known | {row["user"]: row.get("profile", {}) async for row in _alive(database, app, asked, "profile")}
+    return known | {row["user"]: row.get("profile", {}) async for row in _alive(database, app.id, asked, "profile")}
 
 
-async def _alive(database: Database, app: App, user_ids: Iterable[str], *fields: str) -> AsyncIterator[Document]:
+async def _alive(database: Database, app_id: str, user_ids: Iterable[str], *fields: str) -> AsyncIterator[Document]:
     """User and these fields of each that is imported and not gone."""
     projection = dict.fromkeys(("user", "gone_at", *fields), 1)
-    keys = [key_of(app.id, user) for user in user_ids]
+    keys = [key_of(app_id, user) for user in user_ids]
     for start in range(0, len(keys), IDS_PER_FIND):
         some = {"_id": {"$in": keys[start : start + IDS_PER_FIND]}}
         with translated():
@@ -68,7 +75,7 @@ async def _alive(database: Database, app: App, user_ids: Iterable[str], *fields:
 
 async def import_accounts(database: Database, app: App, accounts: Mapping[str, Profile], now: datetime) -> None:
     """Make accounts of those that are none; set the fields that are given. A repeat does no harm."""
-    alive = {row["user"] async for row in _alive(database, app, accounts)}
+    alive = {row["user"] async for row in _alive(database, app.id, accounts)}
     writes = [
         _set_profile(app, user, profile) if user in alive else _revive(app, user, profile, now)
         for user, profile in accounts.items()

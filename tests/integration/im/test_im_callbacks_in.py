@@ -5,6 +5,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -16,11 +17,13 @@ from jsonschema import Draft202012Validator
 from published import published
 
 from config.settings import Settings
-from handlers.im.callbacks import CALLBACKS, STATE_CHANGES
+from handlers.im.callbacks import CALLBACKS, STATE_CHANGES, HearFriends
 from handlers.im.conversations import CONVERSATIONS, MESSAGES
-from schemas.im.callbacks import AFTER_SEND, is_before
+from schemas.cloudevents import to_millisecond
+from schemas.im.callbacks import AFTER_SEND, Pair, is_before
 from schemas.im.ids import key_of
 from schemas.im.message import conversation_of, side_of
+from stores.im.callbacks import hear_friends
 from stores.mongo import Database, open_database
 
 RULES = [
@@ -195,17 +198,41 @@ async def test_a_profile_is_what_the_latest_callback_says_not_the_last_to_come(s
 
     await server.ok("Profile.CallbackPortraitSet", changed("newer", 2000))
     await server.ok("Profile.CallbackPortraitSet", changed("older", 1000))
+    await server.ok("Profile.CallbackPortraitSet", leveled(user, 2001))
 
-    answer = await im.ok("profile/portrait_get", {"To_Account": [user], "TagList": ["Tag_Profile_IM_Nick"]})
-    assert answer["UserProfileItem"][0]["ProfileItem"][0]["Value"] == "newer"
-
-
-async def friends_of(im: ImApi, user: str, *others: str) -> list[str]:
-    body = {"From_Account": user, "To_Account": others, "CheckType": "CheckResult_Type_Both"}
-    return [item["Relation"] for item in (await im.ok("sns/friend_check", body))["InfoItem"]]
+    assert await nick_of_leveled(im, user) == "newer"
 
 
-async def test_friends_are_those_that_callbacks_say_on_the_lists_that_they_name(server: ImServer, im: ImApi) -> None:
+def leveled(user: str, at: int) -> dict[str, Any]:
+    """Another field: once it is there, so is what callbacks said of the profile before."""
+    items = [{"Tag": "Tag_Profile_IM_Level", "Value": 7}]
+    return {"Operator_Account": user, "From_Account": user, "EventTime": at, "ProfileItem": items}
+
+
+async def nick_of_leveled(im: ImApi, user: str) -> str:
+    body = {"To_Account": [user], "TagList": ["Tag_Profile_IM_Nick", "Tag_Profile_IM_Level"]}
+
+    async def both() -> dict[str, Any] | None:
+        (profile,) = (await im.ok("profile/portrait_get", body))["UserProfileItem"]
+        fields = {item["Tag"]: item["Value"] for item in profile["ProfileItem"]}
+        return fields if "Tag_Profile_IM_Level" in fields else None
+
+    return (await eventually(both))["Tag_Profile_IM_Nick"]
+
+
+async def related(im: ImApi, user: str, relations: dict[str, str]) -> None:
+    body = {"From_Account": user, "To_Account": list(relations), "CheckType": "CheckResult_Type_Both"}
+    expected = [f"CheckResult_Type_{relation}" for relation in relations.values()]
+
+    async def so_it_is() -> bool:
+        return [item["Relation"] for item in (await im.ok("sns/friend_check", body))["InfoItem"]] == expected
+
+    await eventually(so_it_is)
+
+
+async def test_friends_are_those_that_callbacks_say_on_the_lists_that_they_name(
+    server: ImServer, im: ImApi, callback_settings: Settings
+) -> None:
     await im.imported(user := a_user(), one := a_user(), two := a_user())
     nobody = a_user("nobody")
 
@@ -213,11 +240,55 @@ async def test_friends_are_those_that_callbacks_say_on_the_lists_that_they_name(
         return {"PairList": [{"From_Account": a, "To_Account": b, "Initiator_Account": user} for a, b in named]}
 
     added = {**pairs((user, one), (one, user), (user, two), (user, nobody), (user, user)), "ClientCmd": "friend_add"}
-    await server.ok("Sns.CallbackFriendAdd", {**added, "Admin_Account": "", "ForceFlag": 0})
-    assert await friends_of(im, user, one, two) == ["CheckResult_Type_BothWay", "CheckResult_Type_AWithB"]
+    add = {**added, "Admin_Account": "", "ForceFlag": 0}
+    await server.ok("Sns.CallbackFriendAdd", add)
+    await related(im, user, {one: "BothWay", two: "AWithB"})
 
     await server.ok("Sns.CallbackFriendDelete", pairs((user, one)))
-    assert await friends_of(im, user, one, two) == ["CheckResult_Type_BWithA", "CheckResult_Type_AWithB"]
+    await related(im, user, {one: "BWithA", two: "AWithB"})
+
+    await server.ok("Sns.CallbackFriendAdd", add)  # a late copy
+    await server.ok("Sns.CallbackFriendDelete", pairs((user, two)))
+    await related(im, user, {one: "BWithA", two: "NoRelation"})
+
+    told = [fact for fact in await published(callback_settings.kafka) if fact.type.startswith("im.friend.")]
+    assert Counter((fact.type, fact.subject) for fact in told if user in fact.data.decode()) == {
+        ("im.friend.added", key_of(APP, user)): 2,
+        ("im.friend.added", key_of(APP, one)): 1,
+        ("im.friend.deleted", key_of(APP, user)): 2,
+    }
+
+
+async def test_what_is_done_again_after_a_crash_is_told_under_the_same_ids(im: ImApi, store: Database) -> None:
+    await im.imported(user := a_user(), friend := a_user())
+    start = datetime.now(UTC)
+
+    def heard(seconds: int, *, made: bool) -> HearFriends:
+        return HearFriends(
+            cause=f"{user}/{seconds}",
+            app=APP,
+            made=made,
+            pairs=(Pair(from_account=user, to_account=friend),),
+            admins=frozenset(),
+            admin="",
+            forced=False,
+            at=to_millisecond(start) + timedelta(seconds=seconds),
+            traceparent=None,
+        )
+
+    async def done(*several: HearFriends) -> list[str]:
+        return [
+            event.id for one in several for events in [e async for e in hear_friends(store, one)] for event in events
+        ]
+
+    add, delete, late = heard(1, made=True), heard(3, made=False), heard(2, made=True)
+
+    first = await done(add, delete)
+    assert len(first) == 2
+    # The first of them was told before the second was done.
+    assert await done(add, delete) == first[1:]
+    assert await done(late) == []
+    await related(im, user, {friend: "NoRelation"})
 
 
 async def unread(store: Database, user: str, peer: str) -> int | None:

@@ -11,20 +11,27 @@ from pydantic import SecretStr, ValidationError
 
 from config.settings import ImCallbackRule, ImCallbacksIn
 from gateway.im.callbacks_in_auth import Gate
-from gateway.im.callbacks_in_facts import Received, kept_fact, state_fact
+from gateway.im.callbacks_in_facts import Received, friends_fact, kept_fact, profile_fact, state_fact
 from gateway.im.callbacks_in_messages import read_fact, sent_fact
 from gateway.im.callbacks_in_rules import decide, rules_of
 from gateway.system import Call
 from handlers.effects import Latest, Max
-from handlers.im.callbacks import STATE_CHANGES, fold_state
+from handlers.im.callbacks import CALLBACKS, STATE_CHANGES, HearFriends, HearProfile, fold_state, keep_callback
 from schemas.errors import Refused
 from schemas.events import Event
 from schemas.im.apps import App
 from schemas.im.callbacks import (
     BEFORE_SEND,
+    FRIEND_ADD,
+    FRIEND_DELETE,
+    PORTRAIT_SET,
     CallbackAnswer,
+    CallbackReceived,
+    FriendPairs,
     MessageReported,
     MessageTold,
+    Pair,
+    PortraitChange,
     StateChange,
     StateChanged,
     sign,
@@ -258,6 +265,53 @@ def test_the_time_of_a_message_is_exact_where_the_callback_tells_it_and_it_fits(
 
     assert at(999) == NOW + timedelta(milliseconds=999)
     assert at(1000) == at(-1) == NOW
+
+
+# ---- profiles and friends --------------------------------------------------------------------------------------------
+
+
+def kept(fact: Event) -> tuple[Any, ...]:
+    """What is done once such a fact is folded."""
+    outcome = keep_callback(fact, msgspec.json.decode(fact.data, type=CallbackReceived))
+    assert outcome.fact.collection == CALLBACKS
+    return outcome.afterwards
+
+
+def test_a_changed_profile_is_kept_and_heard_of_as_far_as_it_may_stand_in_one() -> None:
+    items = {"Tag_Profile_IM_Nick": "n", "Tag_Profile_Custom_X": "x", "Tag_Profile_IM_Image": "\0"}
+    item = [{"Tag": tag, "Value": value} for tag, value in items.items()]
+    body = {"From_Account": "al", "EventTime": 5, "ProfileItem": item}
+    fact = profile_fact(received(body, PORTRAIT_SET), msgspec.convert(body, PortraitChange))
+
+    at = datetime(1970, 1, 1, 0, 0, 0, 5_000, tzinfo=UTC)
+    assert kept(fact) == (HearProfile(APP.id, "al", {"Tag_Profile_IM_Nick": "n"}, at),)
+
+
+@pytest.mark.parametrize("command", [FRIEND_ADD, FRIEND_DELETE])
+def test_friends_are_kept_and_heard_of_with_those_who_are_accounts_by_the_settings(command: str) -> None:
+    pairs = [{"From_Account": "administrator", "To_Account": "b", "Initiator_Account": "b"}]
+    body = {"PairList": pairs, "Admin_Account": "administrator", "ForceFlag": 1}
+    fact = friends_fact(received(body, command), msgspec.convert(body, FriendPairs))
+
+    assert kept(fact) == (
+        HearFriends(
+            cause=fact.identity,
+            app=APP.id,
+            made=command == FRIEND_ADD,
+            pairs=(Pair(from_account="administrator", to_account="b", initiator_account="b"),),
+            admins=frozenset({"administrator"}),
+            admin="administrator",
+            forced=True,
+            at=NOW,
+            traceparent="parent",
+        ),
+    )
+
+
+@pytest.mark.parametrize("body", [{}, {"PairList": 5}, {"PairList": [{"From_Account": "a"}]}, {"ProfileItem": []}])
+@pytest.mark.parametrize("command", [FRIEND_ADD, PORTRAIT_SET])
+def test_what_lacks_a_part_is_kept_alone(command: str, body: dict[str, Any]) -> None:
+    assert kept(kept_fact(received(body, command))) == ()
 
 
 # ---- presence --------------------------------------------------------------------------------------------------------
