@@ -28,6 +28,7 @@ from stores.mt.api_docs import API_DOCS, FAVOURITES
 from stores.mt.api_tasks import API_TASK_ROWS, API_TASKS
 from stores.mt.assignments import ASSIGNMENTS
 from stores.mt.billing import STATEMENT_HEADS
+from stores.mt.claims import CLAIMS
 from stores.mt.contracts import CONTRACTS
 from stores.mt.customers import CUSTOMERS as MT_CUSTOMERS
 from stores.mt.grants import GRANTS
@@ -147,6 +148,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     # To be shown to operators: few, of all that are kept.
     RECHARGE_PAYMENTS: (Index((("at", 1),), only_where={"state": "set_aside"}),),
     CONTRACTS: (Index((("merchant_id", 1), ("created_at", -1))),),
+    CLAIMS: (),
     MT_ACCOUNTS: (Index((("merchant_id", 1), ("_id", 1))), Index((("updated_at", 1),))),
     NUMBERS: (),
     # Gone when they expire.

@@ -17,7 +17,7 @@ from schemas.mt.access import Scope
 from schemas.mt.codes import MtRefused
 from schemas.mt.wallet_codes import ACCOUNT_THERE
 from stores.mongo import Database, translated
-from stores.mt.numbers import next_number
+from stores.mt.claims import claim, claim_another
 from stores.mt.price_book import ACCOUNTS
 from stores.mt.revisions import bump
 from stores.mt.synced import keep_newest
@@ -26,6 +26,8 @@ from stores.vault import Vault
 APP_ID_BYTES = 8
 SECRET_BYTES = 32
 TRIAL = 0
+KIND = "account"
+"""Of numbers."""
 
 
 class Account(msgspec.Struct, frozen=True, rename={"dept_id": "_id"}, kw_only=True):
@@ -62,11 +64,13 @@ class Accounts:
 
     async def open(self, merchant_id: int, env: str, name: str | None, user_id: int, at: datetime) -> Account:
         """A trial account with an app id and a secret of its own. Refuses ACCOUNT_THERE."""
-        if await self.of(Scope(frozenset((merchant_id,))), env):
-            raise MtRefused(ACCOUNT_THERE, f"there is an account for {env} already")
+        own = Scope(frozenset((merchant_id,)))
+        if await self.of(own, env):
+            raise _there(env)
+        what = f"account/{merchant_id}/{env}"
         while True:
             account = Account(
-                dept_id=await next_number(self._database, "account"),
+                dept_id=await claim(self._database, what, KIND),
                 merchant_id=merchant_id,
                 name=name,
                 app_id=secrets.token_hex(APP_ID_BYTES),
@@ -79,7 +83,11 @@ class Accounts:
                 with translated():
                     await self._accounts.insert_one(document)
             except DuplicateKeyError:
-                continue  # a number that came with a fact
+                if any(other.dept_id == account.dept_id for other in await self.of(own, env)):
+                    raise _there(env) from None
+                # A number that came with a fact.
+                await claim_another(self._database, what, account.dept_id, KIND)
+                continue
             await bump(self._database)
             return account
 
@@ -117,3 +125,7 @@ async def keep_account(database: Database, account: MerchantAccountSynced, at: d
     await keep_newest(database, ACCOUNTS, account.dept_id, fields, at, {"updated_at": datetime.now(UTC)})
     # Even where nothing changed: who changed it may have died before this.
     await bump(database)
+
+
+def _there(env: str) -> MtRefused:
+    return MtRefused(ACCOUNT_THERE, f"there is an account for {env} already")

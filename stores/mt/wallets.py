@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
+from pymongo.errors import DuplicateKeyError
 
 from handlers.usage.prices import wallet_key
 from handlers.usage.totals import WALLETS
@@ -18,6 +19,7 @@ from schemas.mt.access import Scope
 from schemas.mt.codes import MtRefused, not_found
 from schemas.mt.wallet_codes import APP_TAKEN, CHANGED_MEANWHILE, CONFIRM_RECHARGE, MERGED_ALREADY, NOT_ITSELF
 from stores.mongo import Database, Document, translated
+from stores.mt.claims import claim
 from stores.mt.numbers import next_number
 from stores.mt.revisions import bump
 
@@ -106,31 +108,47 @@ class Wallets:
 
     async def add(self, merchant_id: int, app_code: str | None, fields: Mapping[str, Any], at: datetime) -> Wallet:
         """Open one: reserved for an app, or for all. The first for all is the default one. Refuses APP_TAKEN."""
-        own = await self.of(Scope(frozenset((merchant_id,))))
-        if app_code is not None and any(app_code in wallet.app_codes for wallet in own):
-            raise MtRefused(APP_TAKEN, f"another wallet is reserved for {app_code}")
-        wallet_id = await next_number(self._database, "wallet")
-        document: Document = {
-            "wallet_id": wallet_id,
-            "merchant_id": merchant_id,
-            "account_type": COMPANY,
-            "is_default": app_code is None and not any(wallet.is_default for wallet in own),
-            "app_codes": [] if app_code is None else [app_code],
-            "state": WalletState.NORMAL.value,
-            "overdraft_state": OverdraftState.PREPAID.value,
-            "overdraft_quota_micro": 0,
-            **fields,
-            "revision": 0,
-            "created_at": at,
-            "updated_at": at,
-        }
-        # An upsert: a fact about this number may have come before it was opened.
-        with translated():
-            await self._wallets.update_one(
-                {"_id": wallet_key(wallet_id)}, {"$set": document, "$inc": {"balance_micro": 0}}, upsert=True
-            )
-        await bump(self._database)
-        return to_wallet(document)
+        for _ in range(ATTEMPTS):
+            own = await self.of(Scope(frozenset((merchant_id,))))
+            if app_code is not None and any(app_code in wallet.app_codes for wallet in own):
+                break
+            is_default = app_code is None and not any(wallet.is_default for wallet in own)
+            if app_code is None and not is_default:
+                wallet_id = await next_number(self._database, "wallet")
+            else:
+                wallet_id = await claim(self._database, _claim_of(merchant_id, app_code), "wallet")
+            document: Document = {
+                "wallet_id": wallet_id,
+                "merchant_id": merchant_id,
+                "account_type": COMPANY,
+                "is_default": is_default,
+                "app_codes": [] if app_code is None else [app_code],
+                "state": WalletState.NORMAL.value,
+                "overdraft_state": OverdraftState.PREPAID.value,
+                "overdraft_quota_micro": 0,
+                **fields,
+                "revision": 0,
+                "created_at": at,
+                "updated_at": at,
+            }
+            if await self._opened(wallet_id, document):
+                await bump(self._database)
+                return to_wallet(document)
+        else:
+            raise MtRefused(CHANGED_MEANWHILE, f"the wallets of customer {merchant_id} are changed again and again")
+        raise MtRefused(APP_TAKEN, f"another wallet is reserved for {app_code}")
+
+    async def _opened(self, wallet_id: int, document: Document) -> bool:
+        """Whether it was not open before. A fact about this number may have come: its balance is kept."""
+        match = {"_id": wallet_key(wallet_id), "merchant_id": {"$exists": False}}
+        try:
+            with translated():
+                opened = await self._wallets.update_one(
+                    match, {"$set": document, "$inc": {"balance_micro": 0}}, upsert=True
+                )
+        except DuplicateKeyError:
+            return False
+        return opened.matched_count > 0 or opened.upserted_id is not None
 
     async def change(self, wallet: Wallet, fields: Mapping[str, Any]) -> None:
         """Set limits, state, contacts. The last writer's stand."""
@@ -230,6 +248,11 @@ class Wallets:
 
 def to_wallet(document: Mapping[str, Any]) -> Wallet:
     return msgspec.convert(document, Wallet)
+
+
+def _claim_of(merchant_id: int, app_code: str | None) -> str:
+    """Of the default wallet, or that of an app."""
+    return f"wallet/{merchant_id}/default" if app_code is None else f"wallet/{merchant_id}/app/{app_code}"
 
 
 def _merged(wallet_id: int) -> MtRefused:

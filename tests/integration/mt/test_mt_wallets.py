@@ -21,13 +21,15 @@ from gateway.mt.operations.wallets import operations
 from gateway.system import Call, Reply
 from schemas.cloudevents import encode_structured
 from schemas.errors import Refused
-from schemas.merchant import MerchantSynced
+from schemas.merchant import MerchantAccountSynced, MerchantSynced
 from schemas.mt import wallet_codes as codes
 from schemas.mt.access import EVERYTHING, Principal, Role
 from schemas.mt.codes import NOT_FOUND, MtRefused
 from schemas.mt.common import Zone
 from schemas.mt.wallets import RechargeByHand
 from stores.mongo import Database
+from stores.mt.accounts import keep_account
+from stores.mt.claims import claim
 from stores.mt.customers import keep_merchant
 from stores.mt.ledger import audit_wallets
 from stores.mt.recharges import credit_by_hand
@@ -467,6 +469,38 @@ async def test_a_wallet_of_another_customer_is_not_there(portals: Portals, custo
 
 
 # ---- sessions and accounts ------------------------------------------------------------------------------------------
+
+
+async def test_of_wallets_opened_at_once_one_is_the_default_and_one_is_an_apps(
+    portals: Portals, mt_database: Database, customer: Customer
+) -> None:
+    async def opened(appcode: str) -> list[int]:
+        body = {"merchantId": customer.merchant_id, "appcode": appcode}
+        answers = await asyncio.gather(*(portals.operator.ask(f"{CRM}/add", body) for _ in range(4)))
+        return sorted(answered.code for answered in answers)
+
+    # Whoever opened them first of all died after the claims.
+    await claim(mt_database, f"wallet/{customer.merchant_id}/app/shop", "wallet")
+    await claim(mt_database, f"wallet/{customer.merchant_id}/default", "wallet")
+
+    assert await opened("shop") == [0, *[codes.APP_TAKEN] * 3]
+    assert await opened("") == [0, 0, 0, 0]
+    wallets = await customer.wallets()
+    assert [wallet["isDefault"] for wallet in wallets] == [True, False, False, False, False]
+
+
+async def test_of_accounts_applied_for_at_once_there_is_one(mt_database: Database, customer: Customer) -> None:
+    what = f"account/{customer.merchant_id}/prod"
+    taken = await claim(mt_database, what, "account")
+    other = MerchantAccountSynced(dept_id=taken, merchant_id=1, name="Of another customer")
+    await keep_account(mt_database, other, datetime.now(UTC))
+
+    applied = await asyncio.gather(
+        *(customer.console.ask("/mt/beeback/dept/applyDeveloper", {"env": "prod"}) for _ in range(4))
+    )
+    assert sorted(answered.code for answered in applied) == [0, *[codes.ACCOUNT_THERE] * 3]
+    (account,) = await customer.console.ok("/mt/beeback/dept/developerInfo", {"env": "prod"})
+    assert account["deptId"] != taken
 
 
 async def test_a_secret_is_shown_once(customer: Customer) -> None:
