@@ -1,6 +1,6 @@
 """Accounts and their profiles: one document an account, written and read in the call.
 
-`{_id: APP/USER, app, user, slot, imported_at, gone_at, profile: {TAG: VALUE}}`. A deleted account
+`{_id: APP/USER, app, user, slot, imported_at, gone_at, profile: {TAG: VALUE}, heard: {TAG: TIME}}`. A deleted account
 keeps its document, with `gone_at` and no profile; imported again it is a fresh one.
 An admin of an app is an account of it, imported or not.
 """
@@ -77,7 +77,7 @@ async def import_accounts(database: Database, app: App, accounts: Mapping[str, P
     """Make accounts of those that are none; set the fields that are given. A repeat does no harm."""
     alive = {row["user"] async for row in _alive(database, app.id, accounts)}
     writes = [
-        _set_profile(app, user, profile) if user in alive else _revive(app, user, profile, now)
+        _set_profile(app, user, profile, now) if user in alive else _revive(app, user, profile, now)
         for user, profile in accounts.items()
         if profile or user not in alive
     ]
@@ -99,22 +99,26 @@ def _revive(app: App, user: str, profile: Profile, now: datetime) -> UpdateOne:
         "slot": slot_of(user),
         "imported_at": now,
         "profile": dict(profile),
+        "heard": dict.fromkeys(profile, now),
     }
     return UpdateOne({"_id": key_of(app.id, user), **_GONE}, {"$set": account, "$unset": {"gone_at": ""}}, upsert=True)
 
 
-def _set_profile(app: App, user: str, profile: Profile) -> UpdateOne:
-    return UpdateOne({"_id": key_of(app.id, user), **_ALIVE}, _setting(profile))
+def _set_profile(app: App, user: str, profile: Profile, now: datetime) -> UpdateOne:
+    return UpdateOne({"_id": key_of(app.id, user), **_ALIVE}, _setting(profile, now))
 
 
-def _setting(profile: Profile) -> Document:
-    return {"$set": {f"profile.{tag}": value for tag, value in profile.items()}}
+def _setting(profile: Profile, now: datetime) -> Document:
+    """With the time, so that a callback about what was before does not put it back (`stores.im.callbacks`)."""
+    values = {f"profile.{tag}": value for tag, value in profile.items()}
+    return {"$set": values | {f"heard.{tag}": now for tag in profile}}
 
 
 async def set_profile(database: Database, app: App, user: str, profile: Profile, now: datetime) -> bool:
     """Set these fields of the profile, all of them or none. Whether there is such an account."""
+    alive = {"_id": key_of(app.id, user), **_ALIVE}
     with translated():
-        written = await database[IM_ACCOUNTS].update_one({"_id": key_of(app.id, user), **_ALIVE}, _setting(profile))
+        written = await database[IM_ACCOUNTS].update_one(alive, _setting(profile, now))
     if written.matched_count:
         return True
     if user in app.admins:

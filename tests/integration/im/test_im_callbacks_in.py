@@ -203,6 +203,19 @@ async def test_a_profile_is_what_the_latest_callback_says_not_the_last_to_come(s
     assert await nick_of_leveled(im, user) == "newer"
 
 
+async def test_a_late_callback_does_not_undo_what_a_call_has_set(server: ImServer, im: ImApi) -> None:
+    await im.imported(user := a_user())
+    nick = [{"Tag": "Tag_Profile_IM_Nick", "Value": "set"}]
+    await im.ok("profile/portrait_set", {"From_Account": user, "ProfileItem": nick})
+
+    late = [{"Tag": "Tag_Profile_IM_Nick", "Value": "late"}]
+    body = {"Operator_Account": user, "From_Account": user, "EventTime": NOW * 1000 - 60_000, "ProfileItem": late}
+    await server.ok("Profile.CallbackPortraitSet", body)
+    await server.ok("Profile.CallbackPortraitSet", leveled(user, NOW * 1000))
+
+    assert await nick_of_leveled(im, user) == "set"
+
+
 def leveled(user: str, at: int) -> dict[str, Any]:
     """Another field: once it is there, so is what callbacks said of the profile before."""
     items = [{"Tag": "Tag_Profile_IM_Level", "Value": 7}]
