@@ -1,5 +1,7 @@
-"""Why a change of statements, invoices or payments is refused: codes of the envelope, 4093x."""
+"""Why a change of statements, invoices or payments is refused: codes of the envelope, 40930 to 40940."""
 
+NOT_CONFIRMED = 40930
+"""The payment names a statement that may still change: it settles nothing before that is confirmed."""
 STATEMENT_STATE = 40931
 """The statement is in a state that has no such move."""
 HAS_MONEY = 40932

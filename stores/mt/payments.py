@@ -1,8 +1,9 @@
 """Payments received: an operator approves or rejects each, and an approved one settles statements.
 
-What it settles is decided once, with the approval, and written into each statement after
-it; what is left is the customer's. Steps that were left in the middle by a process that
-died are finished by the clock.
+What it settles is planned with the approval, and written into each statement after it.
+Where others came first there is something left: it is planned anew for what is still open,
+and the longer plan is kept before any of it is given. What nothing open is left for is the
+customer's. Steps that were left in the middle by a process that died are finished by the clock.
 """
 
 from collections.abc import Mapping
@@ -16,10 +17,10 @@ from pymongo import ReturnDocument
 
 from handlers.payments import PAYMENTS
 from handlers.statements.shares import settle, spread_payment
-from handlers.statements.statement import OWED, PaymentState, Statement
+from handlers.statements.statement import OPEN_TO_CHANGE, OWED, PaymentState, Statement
 from schemas.mt.access import Scope
 from schemas.mt.codes import MtRefused, not_found
-from schemas.mt.statement_codes import PAYMENT_STATE
+from schemas.mt.statement_codes import NOT_CONFIRMED, PAYMENT_STATE
 from stores.mongo import Database, Document, translated
 from stores.mt.pages import find_by
 from stores.mt.price_book import WALLETS
@@ -45,7 +46,9 @@ class Payment(msgspec.Struct, frozen=True, rename={"id": "_id"}, kw_only=True):
     told: Mapping[str, int] | None = None
     """By statement number what it is for, where whoever paid has said so."""
     plan: Mapping[str, int] = msgspec.field(default_factory=dict)
-    """By statement number what it settles at most; decided with the approval."""
+    """By statement number what it settles at most; never taken back."""
+    replanned: int | None = None
+    """How often there was more to settle than planned. Whoever goes on with a plan compares it."""
     settled: Mapping[str, int] = msgspec.field(default_factory=dict)
     residue_micro: int | None = None
     after_debt_micro: int | None = None
@@ -83,8 +86,10 @@ class Payments:
         return to_payment(document)
 
     async def approve(self, scope: Scope, payment_no: str, actor: Actor, at: datetime) -> Payment:
-        """Settle statements with it. Refuses not_found, PAYMENT_STATE."""
+        """Settle statements with it. Refuses not_found, PAYMENT_STATE, NOT_CONFIRMED."""
         payment = await self.find(scope, payment_no)
+        # Before what is owed is read: so a named one that passes here is among it.
+        await self._require_confirmed(payment)
         plan = spread_payment(await self._owed(payment.merchant_id), payment.amount_micro, payment.told)
         return await self._settle(
             await self._audit(
@@ -157,9 +162,36 @@ class Payments:
             raise MtRefused(PAYMENT_STATE, f"payment {payment.payment_no} was audited already")
         return to_payment(document)
 
+    async def _require_confirmed(self, payment: Payment) -> None:
+        """Money for a statement that may still change would settle nothing, for good."""
+        named = await find_by(
+            self._database, STATEMENTS, "_id", payment.told or (), {"merchant_id": payment.merchant_id}
+        )
+        early = [each["_id"] for each in named if each["state"] in OPEN_TO_CHANGE]
+        if early and payment.state == AuditState.WAITING:
+            raise MtRefused(NOT_CONFIRMED, f"statement {min(early)} is not confirmed yet")
+
     async def _settle(self, payment: Payment) -> Payment:
-        """Write what was decided. Safe to repeat, and for two at once: each part is given once, whoever gives it."""
-        settled: dict[str, int] = {}
+        """Write what was planned. Safe to repeat, and for two at once: each part is given once, whoever gives it."""
+        while payment.settling:
+            settled = await self._given(payment)
+            rest = payment.amount_micro - sum(settled.values())
+            more = await self._more(payment, rest)
+            if more:
+                change: Document = {"$set": {"plan": {**payment.plan, **more}}, "$inc": {"replanned": 1}}
+            else:
+                through = {
+                    "settled": settled,
+                    "residue_micro": rest,
+                    "after_debt_micro": await self.debt_micro(payment.merchant_id),
+                }
+                change = {"$set": through, "$unset": {"settling": ""}}
+            payment = await self._go_on(payment, change)
+        return payment
+
+    async def _given(self, payment: Payment) -> dict[str, int]:
+        """By statement number what the plan came to; a part that was given stays what it is."""
+        given: dict[str, int] = {}
         at = payment.audited_at or payment.created_at
         for number, at_most in payment.plan.items():
             statement = await self._statements.change(
@@ -170,16 +202,22 @@ class Payments:
                 partial(settle, payment=payment.payment_no, at_most_micro=at_most),
             )
             if share := statement.payment_shares[payment.payment_no]:
-                settled[number] = share
-        through = {
-            "settled": settled,
-            "residue_micro": payment.amount_micro - sum(settled.values()),
-            "after_debt_micro": await self.debt_micro(payment.merchant_id),
-        }
+                given[number] = share
+        return given
+
+    async def _more(self, payment: Payment, rest_micro: int) -> dict[str, int]:
+        """What else the rest is for, where nobody has said what it is for."""
+        if rest_micro == 0 or payment.told is not None:
+            return {}
+        owed = await self._owed(payment.merchant_id)
+        return spread_payment((each for each in owed if each.statement_no not in payment.plan), rest_micro)
+
+    async def _go_on(self, payment: Payment, change: Document) -> Payment:
+        """The payment after the change; as it is now, where somebody else went on with it."""
         with translated():
             document = await self._payments.find_one_and_update(
-                {"_id": payment.id, "settling": True},
-                {"$set": through, "$unset": {"settling": ""}},
+                {"_id": payment.id, "settling": True, "replanned": payment.replanned},
+                change,
                 return_document=ReturnDocument.AFTER,
             ) or await self._payments.find_one({"_id": payment.id})
         if document is None:

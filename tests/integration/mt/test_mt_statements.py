@@ -256,6 +256,15 @@ async def test_the_clock_starts_last_months_once_and_corrections_every_day(mt_da
 # ---- money ----------------------------------------------------------------------------------------------------------
 
 
+async def two_months_confirmed(database: Database, merchant: int) -> None:
+    """Two statements of ten yuan each."""
+    dept_id = await an_account(database, merchant_id=merchant)
+    for month in ("2026-01", MONTH):
+        await use(database, dept_id, month, fee_micro=10_000_000, merchant_id=merchant)
+        await Billing(database).bill(dept_id, month, CLOCK, AT)
+    await database["statements"].update_many({"dept_id": dept_id}, {"$set": {"state": State.CONFIRMED.value}})
+
+
 async def test_customers_that_ask_for_invoices_at_once_get_no_more_than_there_is(
     portals: Portals, mt_database: Database, scene: Scene
 ) -> None:
@@ -361,6 +370,62 @@ async def test_a_payment_comes_as_an_event_and_settles_the_oldest_statements_onc
     (payment,) = (await portals.operator.ok(f"{CRM}/payment/list", query))["results"]
     assert (payment["residueAmount"], payment["afterDebtAmount"]) == (0, Decimal("4.5"))
     assert (await portals.operator.ok(f"{CRM}/payment/sum", query))["amountSum"] == Decimal("15.5")
+
+
+async def test_payments_approved_at_once_leave_nothing_open_that_they_could_settle(
+    portals: Portals, mt_database: Database, scene: Scene
+) -> None:
+    merchant = 50_007
+    await two_months_confirmed(mt_database, merchant)
+    numbers = [await scene.paid(10_000_000, f"at-once-{number}", merchant) for number in range(2)]
+
+    await asyncio.gather(
+        *(portals.operator.ok(f"{CRM}/payment/audit", {"paymentNo": number, "auditType": "pass"}) for number in numbers)
+    )
+
+    payments = [await Payments(mt_database).find(Scope(None), number) for number in numbers]
+    assert [payment.residue_micro for payment in payments] == [0, 0]
+    assert sorted(micro for payment in payments for micro in payment.settled.values()) == [10_000_000] * 2
+    assert await Payments(mt_database).debt_micro(merchant) == 0
+
+
+async def test_a_payment_left_in_the_middle_settles_what_another_has_left_open(
+    mt_database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant = 50_008
+    await two_months_confirmed(mt_database, merchant)
+    first, second = [await scene.paid(10_000_000, f"middle-{number}", merchant) for number in range(2)]
+    dying = Payments(mt_database)
+
+    async def die(_payment: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(dying, "_given", die)
+    with pytest.raises(ConnectionError):
+        await dying.approve(Scope(None), first, CLOCK, AT)
+    await Payments(mt_database).approve(Scope(None), second, CLOCK, AT)
+
+    await Payments(mt_database).uncredited(200)
+
+    assert await Payments(mt_database).debt_micro(merchant) == 0
+    assert (await Payments(mt_database).find(Scope(None), first)).residue_micro == 0
+
+
+async def test_a_payment_for_a_statement_waits_until_that_is_confirmed(
+    portals: Portals, mt_database: Database, scene: Scene
+) -> None:
+    statement = await scene.checked()
+    number = await scene.paid(10_000_000, "early-1")
+    await mt_database["payments"].update_one({"payment_no": number}, {"$set": {"told": {statement["_id"]: 10_000_000}}})
+    audit = {"paymentNo": number, "auditType": "pass"}
+
+    refused = await portals.operator.ask(f"{CRM}/payment/audit", audit)
+    assert (refused.status, refused.code) == (200, codes.NOT_CONFIRMED)
+    assert statement["_id"] in refused.body["msg"]
+    await portals.customer.ok(f"{CONSOLE}/confirm", {"statementNoList": [statement["_id"]]})
+    await portals.operator.ok(f"{CRM}/payment/audit", audit)
+
+    assert (await scene.detail(statement))["settledAmount"] == 10
 
 
 async def test_an_approved_payment_is_credited_to_the_wallets_that_were_charged(
