@@ -16,7 +16,7 @@ from handlers.usage.records import USAGE_RECORDS
 from schemas.errors import Refused
 from schemas.mt.access import Scope
 from schemas.mt.common import PageQuery
-from stores.mongo import IDS_PER_FIND, Database, Document, translated
+from stores.mongo import Database, Document, translated
 
 COUNTED = 10_000
 NEWEST_FIRST = {"created_at": -1}
@@ -135,30 +135,6 @@ class Records:
         with translated():
             found: Document | None = await self._records.find_one({"_id": seq_no})
         return found if scope.admits_document(found) else None
-
-    async def accounts_of(self, seq_nos: Sequence[str], scope: Scope) -> dict[str, int]:
-        """The dept ids of those records that are there and unrated, by seqNo."""
-        fields = {"dept_id": 1, "merchant_id": 1, "state": 1}
-        accounts: dict[str, int] = {}
-        for start in range(0, len(seq_nos), IDS_PER_FIND):
-            some = list(seq_nos[start : start + IDS_PER_FIND])
-            with translated():
-                found = await self._records.find({"_id": {"$in": some}}, fields).to_list()
-            accounts |= {
-                record["_id"]: record["dept_id"]
-                for record in found
-                if record["state"] == State.UNRATED and scope.admits_document(record)
-            }
-        return accounts
-
-    async def unrated_of(self, merchants: Sequence[int] | None, limit: int) -> dict[str, int]:
-        """The same for what is unrated of some customers' accounts (None: of all), at most `limit` of them."""
-        stages: list[dict[str, Any]] = [{"$match": {"state": State.UNRATED}}]
-        if merchants is not None:
-            stages.append({"$match": {"merchant_id": {"$in": sorted(merchants)}}})
-        with translated():
-            found = await self._records.aggregate([*stages, {"$limit": limit}, {"$project": {"dept_id": 1}}])
-            return {record["_id"]: record["dept_id"] async for record in found}
 
     async def each(self, which: RecordFilter) -> AsyncIterator[Document]:
         """All of them, oldest first, a bounded number at a time in memory."""

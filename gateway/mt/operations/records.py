@@ -4,7 +4,7 @@ Both list the same records, each within its scope. A customer is not told which 
 answered and at what cost. Personal data is masked in lists and details alike.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 import msgspec
 from ulid import ULID
@@ -18,13 +18,15 @@ from schemas.mt.codes import MtRefused, not_found
 from schemas.mt.common import micro_of, page_of
 from schemas.mt.record_codes import NOTHING_TO_COMPENSATE, RECORD_NOT_FOUND
 from schemas.mt.records import CallRecordQuery, CompensateRequest, EditRecordRequest
-from schemas.usage import MAX_RERATED, UsageCorrected, UsageRerateRequested
+from schemas.usage import UsageCorrected
 from stores.jobs import Jobs
 from stores.mt.customers import customers_with_user
 from stores.mt.records import Records
+from stores.usage.unrated import accounts_waiting, named_calls, requests
 
 SOURCE = "metering"
-MAX_COMPENSATED = 10_000
+USAGE_RERATE = "usage_rerate"
+"""The kind of the job that has calls rated again."""
 
 
 class CallRecords:
@@ -86,42 +88,38 @@ class CallRecords:
         return Reply(facts=(_fact(asked, "usage.corrected", correction.dept_id, correction),))
 
     async def compensate(self, asked: Asked) -> Reply:
-        """Calls that had no price are rated as they would have been, by the prices there are now for their time."""
+        """Calls that had no price are rated as they would have been, by the prices there are now for their time.
+
+        Those that are named at once; all of a customer's, or all there are, by a job.
+        """
         wanted: CompensateRequest = asked.body
         if wanted.seq_nos:
-            accounts = await self._records.accounts_of(wanted.seq_nos, asked.scope)
-        elif wanted.user_id is not None:
-            merchants = await customers_with_user(self._database, wanted.user_id)
+            calls = await named_calls(self._database, wanted.seq_nos, asked.scope)
+            _check_any(calls)
+            events = requests(calls, asked.at, asked.principal.user_id)
+            return Reply(facts=tuple(msgspec.structs.replace(e, traceparent=asked.call.traceparent) for e in events))
+        merchants = None
+        if wanted.user_id is not None:
+            merchants = sorted(await customers_with_user(self._database, wanted.user_id))
             if not merchants:
                 raise not_found("the customer")
-            accounts = await self._records.unrated_of(sorted(merchants), MAX_COMPENSATED)
-        else:
-            accounts = await self._records.unrated_of(None, MAX_COMPENSATED)
-        if not accounts:
-            raise MtRefused(NOTHING_TO_COMPENSATE, "none of these calls waits for a price")
-        return Reply(facts=tuple(_rerates(asked, accounts)))
+        _check_any(await accounts_waiting(self._database, merchants))
+        await self._jobs.start(
+            f"usage-rerate/{ULID.from_datetime(asked.at)}",
+            kind=USAGE_RERATE,
+            owner=f"{asked.principal.role}/{asked.principal.user_id}",
+            args={"merchants": merchants, "by": asked.principal.user_id},
+            now=asked.at,
+        )
+        return Reply()
+
+
+def _check_any(waiting: Sized) -> None:
+    if not waiting:
+        raise MtRefused(NOTHING_TO_COMPENSATE, "none of these calls waits for a price")
 
 
 _EDITABLE = ("result", "is_fee", "success", "result_msg", "result_code", "tag", "extend")
-
-
-def _rerates(asked: Asked, accounts: dict[str, int]) -> list[Event]:
-    """Requests by account, each of so many calls as one event takes."""
-    by_account: dict[int, list[str]] = {}
-    for seq_no, dept_id in accounts.items():
-        by_account.setdefault(dept_id, []).append(seq_no)
-    return [
-        _fact(
-            asked,
-            "usage.rerate.requested",
-            dept_id,
-            UsageRerateRequested(
-                dept_id=dept_id, seq_nos=tuple(seq_nos[start : start + MAX_RERATED]), by=asked.principal.user_id
-            ),
-        )
-        for dept_id, seq_nos in by_account.items()
-        for start in range(0, len(seq_nos), MAX_RERATED)
-    ]
 
 
 def _fact(asked: Asked, kind: str, dept_id: int, payload: msgspec.Struct) -> Event:

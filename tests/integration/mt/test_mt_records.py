@@ -1,7 +1,9 @@
 """Call records and cached answers, as customers and operators see them."""
 
+import json
 from datetime import timedelta
 from io import BytesIO
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -9,11 +11,15 @@ from mt_api import MERCHANT, OTHER_MERCHANT, Portals
 from openpyxl import load_workbook
 from usage_records import AT, insert_record
 
+from handlers.usage.records import USAGE_RECORDS
+from schemas.mt.codes import NOT_FOUND
+from schemas.mt.record_codes import NOTHING_TO_COMPENSATE
 from stores.mongo import Database
 from stores.mt.products import add_product
 from stores.usage.personal import Personal
 from tests.integration.chat_api import eventually
 from tests.integration.jobs_at_work import doing_jobs
+from tests.integration.published import published
 
 PERSON = {"name": "李四光", "idCard": "110101199003070022", "mobile": "13900139000"}
 
@@ -29,6 +35,7 @@ async def rows(portal: Any, path: str, **query: Any) -> list[dict[str, Any]]:
 
 
 OWN, ALL = "/mt/beeback/apiData/recordList", "/mt/crm/api/recordList"
+COMPENSATE = "/mt/crm/api/retryDexMock"
 
 
 async def test_a_customer_sees_own_records_alone_and_an_operator_all(
@@ -176,3 +183,57 @@ async def test_an_export_is_a_workbook_of_what_its_caller_may_see(
 async def _downloaded(portals: Portals, link: str) -> bytes | None:
     answer = await portals.nobody.ask(link, method="GET")
     return answer.raw if answer.status == 200 else None
+
+
+async def test_calls_that_are_named_are_rated_again_in_the_order_of_the_log(
+    portals: Portals, mt_database: Database, personal: Personal
+) -> None:
+    calls = [await insert_record(mt_database, personal, MERCHANT) for _ in range(3)]
+    unknown = {"seqNos": ["none-of-these"]}
+
+    await portals.operator.ok(COMPENSATE, {"seqNos": [calls[1], calls[2], calls[0], calls[1]]})
+
+    assert await _asked_again(portals, calls[0]) == [calls]
+    assert (await portals.operator.ask(COMPENSATE, unknown)).code == NOTHING_TO_COMPENSATE
+
+
+async def test_all_calls_of_a_customer_are_rated_again_in_the_order_of_the_log_however_many(
+    portals: Portals, mt_database: Database
+) -> None:
+    merchant, user, count = 7_700, 7_701, 10_250
+    await mt_database["mt_customers"].insert_one({"_id": merchant, "user_id": user})
+    # In the store the other way round than in the log.
+    await mt_database[USAGE_RECORDS].insert_many(
+        {
+            "_id": f"many-{number:06}",
+            "merchant_id": merchant,
+            "dept_id": merchant * 10 + number % 2,
+            "state": "unrated",
+            "created_at": AT,
+            "origin": {"fence": "test", "offset": 10**6 - number},
+        }
+        for number in range(count)
+    )
+
+    await portals.operator.ok(COMPENSATE, {"userId": user})
+
+    async with doing_jobs(portals.settings):
+        wanted = [f"many-{number:06}" for number in reversed(range(count))]
+
+        async def asked_for_all() -> bool:
+            found = await _asked_again(portals, "many-")
+            return len(list(chain(*found))) == count
+
+        await eventually(asked_for_all)
+    found = list(chain(*await _asked_again(portals, "many-")))
+    for account in (0, 1):
+        own = [seq_no for seq_no in wanted if int(seq_no[-6:]) % 2 == account]
+        assert [seq_no for seq_no in found if int(seq_no[-6:]) % 2 == account] == own
+    assert (await portals.operator.ask(COMPENSATE, {"userId": 1})).code == NOT_FOUND
+
+
+async def _asked_again(portals: Portals, about: str) -> list[list[str]]:
+    """The calls of each request, as the requests were published."""
+    events = await published(portals.settings.kafka)
+    asked = [event for event in events if event.type == "usage.rerate.requested" and about.encode() in event.data]
+    return [json.loads(event.data)["seqNos"] for event in asked]
