@@ -5,13 +5,14 @@ Not called here, as in that API: C2C callbacks for `batchsendmsg` and `importmsg
 before-callbacks of friends, which are for clients alone.
 
 `UnreadMsgNum` is what is known in the moment of the call: of what is folded by then, with the
-message just sent, or without the messages just read. What other calls of the last
+message just sent, or without those just read and the one just recalled. What other calls of the last
 milliseconds have changed is not in it.
 """
 
 import hashlib
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,7 +39,7 @@ from schemas.im.callbacks import (
 )
 from schemas.im.codes import Failed
 from schemas.im.ids import key_of
-from schemas.im.message import READ, MessagesRead, conversation_of
+from schemas.im.message import READ, MessageKey, MessagesRead, conversation_of, parse_key
 from schemas.im.message_bodies import SendMsg, Sent
 from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted
 from schemas.times import unix_milliseconds
@@ -48,15 +49,20 @@ Handle = Callable[[Caller, Any], Awaitable[Reply]]
 
 BAD_ANSWER = 90992
 """The app's answer made something of the message that is no message."""
+PAIRS_IN_ONE = 500
+"""Of friends, in one callback: 130 KB with the longest names, half of what a delivery may hold."""
 FORBID_BEFORE, FORBID_AFTER = "ForbidBeforeSendMsgCallback", "ForbidAfterSendMsgCallback"
 
 
 class Unread(msgspec.Struct, frozen=True):
-    """What is folded: how many messages an account has not read, in all and from one peer."""
+    """What is folded of the messages that an account of an app has not read."""
 
     total: Callable[[str, str], Awaitable[int]]
-    """Of an app's account."""
-    of_peer: Callable[[str, str, str], Awaitable[int]]
+    """How many, of all peers."""
+    after: Callable[[str, str, str, datetime], Awaitable[int]]
+    """The same, once what a peer has sent up to then is read."""
+    counts: Callable[[str, str, str, MessageKey], Awaitable[bool]]
+    """Whether this one of a sender's messages to it is among them."""
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -204,9 +210,7 @@ def _c2c_tells(unread: Unread) -> Mapping[str, tuple[str, Tell]]:
         # As the fact has it: a time too far ahead is not what was read, and a second holds more than one reading.
         (fact,) = called.facts_of(READ)
         up_to = msgspec.json.decode(fact.data, type=MessagesRead).up_to
-        left = await unread.total(called.app, reader)
-        if up_to >= called.caller.at:
-            left = max(0, left - await unread.of_peer(called.app, reader, peer))
+        left = await unread.after(called.app, reader, peer, up_to)
         read_at = int(up_to.timestamp())
         body = {"Report_Account": reader, "Peer_Account": peer, "LastReadTime": read_at, "UnreadMsgNum": left}
         return (_c2c(called, AFTER_READ, body, reader, peer, f"{reader}/{unix_milliseconds(up_to)}"),)
@@ -214,7 +218,10 @@ def _c2c_tells(unread: Unread) -> Mapping[str, tuple[str, Tell]]:
     async def withdrawn(called: Called) -> Iterable[Told]:
         sender, receiver, key = (called.request[name] for name in ("From_Account", "To_Account", "MsgKey"))
         total = await unread.total(called.app, receiver)
-        body = {"From_Account": sender, "To_Account": receiver, "MsgKey": key, "UnreadMsgNum": total}
+        # The recall itself is not folded yet, not even published.
+        parsed = parse_key(key)
+        counts = parsed is not None and await unread.counts(called.app, sender, receiver, parsed)
+        body = {"From_Account": sender, "To_Account": receiver, "MsgKey": key, "UnreadMsgNum": max(0, total - counts)}
         return (_c2c(called, AFTER_WITHDRAW, body, sender, receiver, key),)
 
     return {
@@ -246,19 +253,18 @@ async def _friends_added(called: Called) -> Iterable[Told]:
     """A pair for each direction. Those who are yet to confirm are no friends."""
     added = [msgspec.json.decode(fact.data, type=FriendAdded) for fact in called.facts_of(FRIEND_ADDED)]
     pairs = [_pair(fact.account, fact.friend) | {"Initiator_Account": fact.initiator} for fact in added]
-    body = {
-        "PairList": pairs,
+    rest = {
         "ClientCmd": "friend_add",
         "Admin_Account": called.caller.admin,
         "ForceFlag": int(any(fact.forced for fact in added)),
     }
-    return (_of_friends(called, FRIEND_ADD, FRIEND_ADDED, body),) if pairs else ()
+    return _of_friends(called, FRIEND_ADD, FRIEND_ADDED, pairs, rest)
 
 
 async def _friends_deleted(called: Called) -> Iterable[Told]:
     deleted = [msgspec.json.decode(fact.data, type=FriendDeleted) for fact in called.facts_of(FRIEND_DELETED)]
     pairs = [_pair(fact.account, fact.friend) for fact in deleted]
-    return (_of_friends(called, FRIEND_DELETE, FRIEND_DELETED, {"PairList": pairs}),) if pairs else ()
+    return _of_friends(called, FRIEND_DELETE, FRIEND_DELETED, pairs, {})
 
 
 def _pair(account: str, friend: str) -> dict[str, str]:
@@ -266,11 +272,17 @@ def _pair(account: str, friend: str) -> dict[str, str]:
     return {"From_Account": unquote(account.partition("/")[2]), "To_Account": friend}
 
 
-def _of_friends(called: Called, command: str, kind: str, body: Json) -> Told:
+def _of_friends(called: Called, command: str, kind: str, pairs: Sequence[Json], rest: Json) -> list[Told]:
     # By the facts: a call that is repeated tells the same again, under the same ids.
     what = hashlib.sha256("\n".join(fact.id for fact in called.facts_of(kind)).encode()).hexdigest()
-    whole = {"CallbackCommand": command, **body}
-    return Told(command, whole, what, key_of(called.app, called.request["From_Account"]))
+    user = key_of(called.app, called.request["From_Account"])
+
+    def told(start: int) -> Told:
+        some = pairs[start : start + PAIRS_IN_ONE]
+        whole = {"CallbackCommand": command, "PairList": some, **rest}
+        return Told(command, whole, f"{what}/{start // PAIRS_IN_ONE}", user)
+
+    return [told(start) for start in range(0, len(pairs), PAIRS_IN_ONE)]
 
 
 _TELLS: Mapping[str, tuple[str, Tell]] = {

@@ -29,7 +29,7 @@ from gateway.im.pushes import push_commands
 from gateway.im.services import NONE
 from gateway.im.sns.commands import sns_commands
 from gateway.system import System
-from stores.im.conversations import unread_from, unread_total
+from stores.im.conversations import is_unread, unread_after, unread_total
 from stores.im.labels import forget_labels
 from stores.im.relations_forget import forget_relations
 from stores.mongo import Database
@@ -64,7 +64,7 @@ def im_system(
     """`net` is what apps are called back by; None where nothing is sent."""
     frame = Frame(apps_of(settings), settings.calls_per_second)
     callbacks = CallbacksOut(settings, net)
-    unread = Unread(partial(unread_total, database), partial(unread_from, database))
+    unread = Unread(partial(unread_total, database), partial(unread_after, database), partial(is_unread, database))
     commands = calling_back(im_commands(settings, database, files), callbacks, unread)
     unknown = ImEnvelope(NONE)
     return System(

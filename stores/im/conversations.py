@@ -5,9 +5,10 @@ from datetime import datetime
 
 import msgspec
 
-from handlers.im.conversations import CONVERSATIONS
+from handlers.im.conversations import CONVERSATIONS, MESSAGES
+from schemas.cloudevents import to_millisecond
 from schemas.im.ids import key_of
-from schemas.im.message import side_of
+from schemas.im.message import MessageKey, message_id_of, side_of
 from stores.mongo import Database, Document, translated
 
 
@@ -28,8 +29,32 @@ async def unread_of(database: Database, app: str, user: str, peers: Iterable[str
     return dict.fromkeys(sides.values(), 0) | {sides[row["_id"]]: row.get("unread", 0) for row in rows}
 
 
-async def unread_from(database: Database, app: str, user: str, peer: str) -> int:
-    return (await unread_of(database, app, user, (peer,)))[peer]
+async def unread_after(database: Database, app: str, user: str, peer: str, up_to: datetime) -> int:
+    """Over all conversations of a user, once what the peer has sent up to then is read."""
+    total, side = await unread_total(database, app, user), side_of(app, user, peer)
+    with translated():
+        row = await database[CONVERSATIONS].find_one({"_id": side}, {"unread": 1, "read_up_to": 1})
+    if row is None:
+        return total
+    bound = max(to_millisecond(up_to), row.get("read_up_to") or up_to)
+    with translated():
+        left = await database[MESSAGES].count_documents({"unread_in": side, "at": {"$gt": bound}})
+    return max(0, total - int(row.get("unread", 0))) + int(left)
+
+
+async def is_unread(database: Database, app: str, sender: str, receiver: str, key: MessageKey) -> bool:
+    """Whether a message counts among those that the receiver has not read."""
+    side = side_of(app, receiver, sender)
+    with translated():
+        message = await database[MESSAGES].find_one(
+            {"_id": message_id_of(app, sender, receiver, key)}, {"unread_in": 1, "at": 1}
+        )
+    if message is None or message.get("unread_in") != side:
+        return False
+    with translated():
+        row = await database[CONVERSATIONS].find_one({"_id": side}, {"read_up_to": 1})
+    read_up_to = None if row is None else row.get("read_up_to")
+    return read_up_to is None or bool(message["at"] > read_up_to)
 
 
 async def cleared_up_to(database: Database, app: str, owner: str, peer: str) -> datetime | None:

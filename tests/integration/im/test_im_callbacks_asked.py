@@ -25,6 +25,7 @@ from gateway.system import Call, Reply
 from schemas.delivery import DeliveryPlanned
 from schemas.im.callbacks import AFTER_READ, AFTER_SEND, AFTER_WITHDRAW, BEFORE_SEND
 from schemas.im.codes import Failed
+from schemas.im.message import MessageKey
 from schemas.im.message_bodies import NamedMessage, SendMsg, Sent, SetMsgRead
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -54,11 +55,19 @@ async def total(_app: str, _user: str) -> int:
     return 6
 
 
-async def of_peer(_app: str, _user: str, _peer: str) -> int:
-    return 2
+FROM_PEER = [NOW - timedelta(seconds=12), NOW - timedelta(seconds=5)]
+"""When the peer's were sent, of the six."""
 
 
-UNREAD = Unread(total, of_peer)
+async def after(_app: str, _user: str, _peer: str, up_to: datetime) -> int:
+    return 6 - sum(sent <= up_to for sent in FROM_PEER)
+
+
+async def counts(_app: str, _sender: str, _receiver: str, key: MessageKey) -> bool:
+    return key.second in FROM_PEER
+
+
+UNREAD = Unread(total, after, counts)
 
 
 class Sending:
@@ -282,7 +291,7 @@ READER = {"Report_Account": "Jonh", "Peer_Account": "jared"}
     ("at", "read_at", "left"),
     [
         ({}, AT, 4),
-        ({"MsgReadTime": AT - 9}, AT - 9, 6),
+        ({"MsgReadTime": AT - 9}, AT - 9, 5),
         ({"MsgReadTime": str(AT)}, AT, 4),
         ({"MsgReadTime": AT + 3600}, AT, 4),  # too far ahead: it is now
     ],
@@ -301,12 +310,13 @@ async def test_two_readings_within_a_second_are_told_both_and_one_that_comes_aga
     assert first == again != later
 
 
-async def test_a_recall_is_told_by_the_key(net: Net) -> None:
-    message = {"From_Account": "jared", "To_Account": "Jonh", "MsgKey": "1_2_3"}
+@pytest.mark.parametrize(("key", "left"), [("1_2_3", 6), (f"1_2_{AT - 5}", 5)])
+async def test_a_recall_is_told_by_the_key_with_what_is_left(net: Net, key: str, left: int) -> None:
+    message = {"From_Account": "jared", "To_Account": "Jonh", "MsgKey": key}
 
     told = told_in(await replied(net, "imAdminMsgWithdraw", NamedMessage, nothing, **message))
 
-    assert told == {"CallbackCommand": AFTER_WITHDRAW, **message, "UnreadMsgNum": 6}
+    assert told == {"CallbackCommand": AFTER_WITHDRAW, **message, "UnreadMsgNum": left}
 
 
 async def test_the_same_message_again_is_the_same_delivery(send: Sending) -> None:

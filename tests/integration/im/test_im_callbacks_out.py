@@ -161,19 +161,36 @@ async def test_a_message_is_asked_about_and_then_told(im: ImApi, receiver: Recei
 
 async def test_what_is_read_and_what_is_recalled_is_told(im: ImApi, receiver: Receiver) -> None:
     await im.imported(bob := a_user(), al := a_user())
-    body = {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("a")}
-    keys = [(await im.ok("openim/sendmsg", body | {"MsgRandom": number}))["MsgKey"] for number in range(2)]
+    body = {"From_Account": bob, "To_Account": al, "MsgSeq": 1, "MsgRandom": 1, "MsgBody": a_text("a")}
+    key = (await im.ok("openim/sendmsg", body))["MsgKey"]
+    sent_at = int(key.rpartition("_")[2])
+    for ago in (100, 50):
+        live = {"SyncFromOldSystem": 5, "MsgTimeStamp": sent_at - ago}
+        await im.ok("openim/importmsg", body | live)
 
-    async def counted() -> bool:
-        return (await im.ok("openim/get_c2c_unread_msg_num", {"To_Account": al}))["AllC2CUnreadMsgNum"] == 2
+    async def counted(number: int) -> None:
+        async def so_many() -> bool:
+            answer = await im.ok("openim/get_c2c_unread_msg_num", {"To_Account": al})
+            return bool(answer["AllC2CUnreadMsgNum"] == number)
 
-    await eventually(counted)
-    await im.ok("openim/admin_msgwithdraw", {"From_Account": bob, "To_Account": al, "MsgKey": keys[0]})
-    await im.ok("openim/admin_set_msg_read", {"Report_Account": al, "Peer_Account": bob})
+        await eventually(so_many)
 
-    judge(recalled := await receiver.one("C2C.CallbackAfterMsgWithDraw", To_Account=al))
-    judge(read := await receiver.one("C2C.CallbackAfterMsgReport", Report_Account=al))
-    assert (recalled.body["MsgKey"], read.body["UnreadMsgNum"]) == (keys[0], 0)
+    async def left(command: str, **fields: Any) -> int:
+        judge(told := await receiver.one(command, **fields))
+        return int(told.body["UnreadMsgNum"])
+
+    await counted(3)
+    reading = {"Report_Account": al, "Peer_Account": bob}
+    await im.ok("openim/admin_set_msg_read", {**reading, "MsgReadTime": sent_at - 60})
+    assert await left("C2C.CallbackAfterMsgReport", Report_Account=al, LastReadTime=sent_at - 60) == 2
+    await counted(2)
+    # Of a time before that nothing more is read; what is read already does not count in a recall.
+    await im.ok("openim/admin_set_msg_read", {**reading, "MsgReadTime": sent_at - 99})
+    assert await left("C2C.CallbackAfterMsgReport", Report_Account=al, LastReadTime=sent_at - 99) == 2
+
+    for recalled, unread in ((f"1_1_{sent_at - 100}", 2), (key, 1)):
+        await im.ok("openim/admin_msgwithdraw", {"From_Account": bob, "To_Account": al, "MsgKey": recalled})
+        assert await left("C2C.CallbackAfterMsgWithDraw", MsgKey=recalled, To_Account=al) == unread
 
 
 async def test_a_message_that_the_app_changed_is_the_one_that_is_stored(
