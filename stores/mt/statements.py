@@ -7,9 +7,10 @@ change overwrites it.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
 from handlers.statements.moves import kept
@@ -42,12 +43,87 @@ def actor_of(principal: Principal) -> Actor:
     return Actor(f"{principal.role}/{principal.user_id}", principal.name)
 
 
+class StatementRows(Protocol):
+    """What changing a statement needs of a store. Every method may raise StoreAway; then it may have been done."""
+
+    async def statement(self, statement_no: str) -> Statement | None:
+        """As it is now, deleted ones too."""
+        ...
+
+    async def add(self, statement: Statement) -> bool:
+        """Write a new one; False where there is one of this number."""
+        ...
+
+    async def put(self, statement: Statement) -> bool:
+        """Write it in place of the one that is a revision older; False where that is not there any more."""
+        ...
+
+    async def keep_move(self, statement: Statement) -> None:
+        """Keep its last move, unless it is kept."""
+        ...
+
+
+async def insert_in(rows: StatementRows, statement: Statement, actor: Actor, at: datetime) -> bool:
+    """False where there is one of this number already, whatever has become of it."""
+    made = kept(None, statement, Move(what="make", at=at, by=actor.by, name=actor.name))
+    if not await rows.add(made):
+        return False
+    await rows.keep_move(made)
+    return True
+
+
+async def change_in(
+    rows: StatementRows, statement_no: str, what: str, actor: Actor, at: datetime, how: Change
+) -> Statement:
+    """The statement as it is after the change; `how` is asked again where somebody else came before.
+
+    What `how` refuses passes through, and nothing is changed. Nothing is written where it answers the same.
+    """
+    for _ in range(ATTEMPTS):
+        before = await rows.statement(statement_no)
+        if before is None:
+            raise not_found(f"statement {statement_no}")
+        after = how(before)
+        if after == before:
+            return before
+        written = kept(before, after, Move(what=what, at=at, by=actor.by, name=actor.name))
+        await rows.keep_move(before)
+        if await rows.put(written):
+            await rows.keep_move(written)
+            return written
+    raise MtRefused(CHANGED_MEANWHILE, f"statement {statement_no} is being changed by others: ask again")
+
+
+class MongoRows:
+    def __init__(self, database: Database) -> None:
+        self._statements = database[STATEMENTS]
+        self._moves = database[STATEMENT_MOVES]
+
+    async def statement(self, statement_no: str) -> Statement | None:
+        with translated():
+            document = await self._statements.find_one({"_id": statement_no})
+        return None if document is None else to_statement(document)
+
+    async def add(self, statement: Statement) -> bool:
+        return await _inserted(self._statements, to_document(statement))
+
+    async def put(self, statement: Statement) -> bool:
+        seen = {"_id": statement.statement_no, "revision": statement.revision - 1}
+        with translated():
+            done = await self._statements.replace_one(seen, to_document(statement))
+        return done.matched_count == 1
+
+    async def keep_move(self, statement: Statement) -> None:
+        await _inserted(self._moves, _move(statement))
+
+
 class Statements:
     """Everything may raise StoreAway."""
 
     def __init__(self, database: Database) -> None:
         self._statements = database[STATEMENTS]
         self._moves = database[STATEMENT_MOVES]
+        self._rows = MongoRows(database)
 
     async def find(self, scope: Scope, which: Mapping[str, Any]) -> Statement:
         """Refuses not_found where there is none, or it is deleted, or not of this scope."""
@@ -63,41 +139,9 @@ class Statements:
             found = await self._statements.find(dict(match)).sort([("month", 1), ("id", 1)]).to_list()
         return [to_statement(document) for document in found]
 
-    async def insert(self, statement: Statement, actor: Actor, at: datetime) -> bool:
-        """False where there is one of this number already, whatever has become of it."""
-        made = kept(None, statement, Move(what="make", at=at, by=actor.by, name=actor.name))
-        try:
-            with translated():
-                await self._statements.insert_one(to_document(made))
-        except DuplicateKeyError:
-            return False
-        await self._keep_move(made)
-        return True
-
     async def change(self, statement_no: str, what: str, actor: Actor, at: datetime, how: Change) -> Statement:
-        """The statement as it is after the change; `how` is asked again where somebody else came before.
-
-        What `how` refuses passes through, and nothing is changed. Nothing is written where it answers the same.
-        """
-        for _ in range(ATTEMPTS):
-            with translated():
-                document = await self._statements.find_one({"_id": statement_no})
-            if document is None:
-                raise not_found(f"statement {statement_no}")
-            before = to_statement(document)
-            after = how(before)
-            if after == before:
-                return before
-            written = kept(before, after, Move(what=what, at=at, by=actor.by, name=actor.name))
-            await self._keep_move(before)
-            with translated():
-                done = await self._statements.replace_one(
-                    {"_id": statement_no, "revision": before.revision}, to_document(written)
-                )
-            if done.matched_count:
-                await self._keep_move(written)
-                return written
-        raise MtRefused(CHANGED_MEANWHILE, f"statement {statement_no} is being changed by others: ask again")
+        """As `change_in`."""
+        return await change_in(self._rows, statement_no, what, actor, at, how)
 
     async def change_all(
         self, statements: Sequence[Statement], what: str, actor: Actor, at: datetime, how: Change
@@ -126,12 +170,14 @@ class Statements:
             found = await self._statements.find({"mailing": True}).sort("id", 1).limit(limit).to_list()
         return [to_statement(document) for document in found]
 
-    async def _keep_move(self, statement: Statement) -> None:
-        try:
-            with translated():
-                await self._moves.insert_one(_move(statement))
-        except DuplicateKeyError:
-            pass
+
+async def _inserted(collection: AsyncCollection[Document], document: Document) -> bool:
+    try:
+        with translated():
+            await collection.insert_one(document)
+    except DuplicateKeyError:
+        return False
+    return True
 
 
 def _move(statement: Statement) -> Document:

@@ -12,15 +12,17 @@ from openpyxl import load_workbook
 from statement_scenes import AT, MONTH, Scene, a_dept, a_statement, a_wallet, an_account, invoice_of, know, use
 from yarl import URL
 
-from handlers.statements.statement import Overdraft, State
+from handlers.statements.statement import Overdraft, State, Statement
 from handlers.usage.totals import CUST_MONTHLY
+from schemas.errors import StoreAway
 from schemas.mt import statement_codes as codes
 from schemas.mt.access import Scope
 from schemas.mt.codes import NOT_FOUND
 from schemas.mt.common import Zone
 from stores.jobs import Jobs
 from stores.mongo import Database
-from stores.mt.billing import Billing
+from stores.mt.billing import Billing, MongoBooks
+from stores.mt.billing_steps import bill_in
 from stores.mt.invoices import INVOICES, Invoices
 from stores.mt.payments import Payments
 from stores.mt.statements import CLOCK, Statements
@@ -186,19 +188,16 @@ async def test_many_that_bill_an_account_at_once_bill_it_once(mt_database: Datab
     assert len(covered) == len(set(covered))
 
 
-async def test_what_was_decided_by_one_that_died_is_written_by_the_next(
-    mt_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_decided_by_one_that_died_is_written_by_the_next(mt_database: Database) -> None:
     dept_id = await an_account(mt_database)
     await use(mt_database, dept_id, fee_micro=7)
-    dying = Billing(mt_database)
 
-    async def die(_head: object) -> None:
-        raise ConnectionError
+    class Dying(MongoBooks):
+        async def add(self, statement: Statement) -> bool:
+            raise StoreAway(statement.statement_no)
 
-    monkeypatch.setattr(dying, "_finish", die)
-    with pytest.raises(ConnectionError):
-        await dying.bill(dept_id, MONTH, CLOCK, AT)
+    with pytest.raises(StoreAway):
+        await bill_in(Dying(mt_database), dept_id, MONTH, CLOCK, AT)
     assert await Statements(mt_database).all_of({"dept_id": dept_id}) == []
     await use(mt_database, dept_id, fee_micro=3)
 
