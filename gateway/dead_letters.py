@@ -12,6 +12,7 @@ from gateway.events import problem
 from gateway.repair import Sends, discard, find, replay
 from gateway.system import Answer, Call, Operation, Reply, System
 from gateway.tokens import Tokens, bearer_token
+from handlers.letters import Unseal
 from schemas.errors import Refused
 from stores.dead_letters import MAX_PAGE, DeadLetters, Letter, State, Which
 
@@ -32,9 +33,10 @@ class Page(msgspec.Struct, frozen=True):
 class Desk:
     """The four operations."""
 
-    def __init__(self, letters: DeadLetters, open_sender: OpenSender) -> None:
+    def __init__(self, letters: DeadLetters, open_sender: OpenSender, unseal: Unseal) -> None:
         self._letters = letters
         self._open_sender = open_sender
+        self._unseal = unseal
 
     async def list(self, call: Call) -> Reply:
         limit = page_size(call.query)
@@ -46,7 +48,7 @@ class Desk:
 
     async def replay(self, call: Call) -> Reply:
         async with self._open_sender() as sender:
-            await replay(self._letters, sender, id_in(call.path), datetime.now(UTC))
+            await replay(self._letters, sender, id_in(call.path), datetime.now(UTC), self._unseal)
         return await self.show(call)
 
     async def discard(self, call: Call) -> Reply:
@@ -75,9 +77,11 @@ def page_size(query: Mapping[str, str]) -> int:
     return int(text)
 
 
-def dead_letters_system(settings: OperatorsSettings, letters: DeadLetters, open_sender: OpenSender) -> System:
+def dead_letters_system(
+    settings: OperatorsSettings, letters: DeadLetters, open_sender: OpenSender, unseal: Unseal
+) -> System:
     tokens = Tokens(settings.tokens)
-    desk = Desk(letters, open_sender)
+    desk = Desk(letters, open_sender, unseal)
 
     def authenticate(call: Call) -> None:
         if not tokens:

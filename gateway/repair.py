@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Protocol
 
-from handlers.letters import record_of
+from handlers.letters import Unseal, record_of
 from schemas.errors import Refused
 from schemas.events import Record
 from stores.dead_letters import DeadLetters, Letter, State
@@ -15,14 +15,14 @@ class Sends(Protocol):
         ...
 
 
-async def replay(letters: DeadLetters, sender: Sends, letter_id: str, now: datetime) -> None:
-    """Put the record back where it came from, and close its letter. Refuses what is not open.
+async def replay(letters: DeadLetters, sender: Sends, letter_id: str, now: datetime, unseal: Unseal) -> None:
+    """Put the record back where it came from, and close its letter. Refuses what is not open, or cannot be opened.
 
     Written first, closed after: a crash between the two leaves the letter open, and
     replaying it again writes the same event twice, of which identity counts one.
     """
     letter = await _open_letter(letters, letter_id)
-    await sender.send(record_of(letter.letter))
+    await sender.send(record_of(letter.letter, unseal))
     await _close(letters, letter_id, State.REPLAYED, now)
 
 

@@ -26,6 +26,7 @@ from stores.endpoints import Endpoints
 from stores.files import Files
 from stores.job_desk import JobDesk
 from stores.mongo import Database
+from stores.usage.personal import SETTING as PERSONAL_KEYS
 from stores.vault import Vault
 from streams.records import open_sender
 
@@ -46,7 +47,12 @@ def systems(settings: Settings, database: Database, net: Net | None = None) -> t
         deliveries_system(settings.push, deliveries, endpoints),
         preferences_system(settings.push, database),
         inbox_system(settings.push, database),
-        dead_letters_system(settings.operators, DeadLetters(database), lambda: open_sender(settings.kafka)),
+        dead_letters_system(
+            settings.operators,
+            DeadLetters(database),
+            lambda: open_sender(settings.kafka),
+            Vault(settings.metering.secrets_keys, PERSONAL_KEYS).unseal,
+        ),
         files_system(settings.files, Files(database)),
         jobs_system(settings.operators, JobDesk(database)),
         events_system(settings.events, EVENT_TYPES),

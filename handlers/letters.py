@@ -1,6 +1,7 @@
 """Poison becomes a dead letter: an event like any other, folded into `dead_letters`."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 
 import msgspec
 
@@ -13,9 +14,15 @@ from schemas.letter import DeadLettered
 COLLECTION = "dead_letters"
 MAX_DETAIL_CHARS = 4_000
 
+Seal = Callable[[bytes], str]
+Unseal = Callable[[str], bytes]
 
-def letter_for(poisoned: Poisoned, log: LogId) -> Event:
-    """The event that sets a record aside; its id is the origin, so a redelivered record has one letter."""
+
+def letter_for(poisoned: Poisoned, log: LogId, seal: Seal | None = None) -> Event:
+    """The event that sets a record aside; its id is the origin, so a redelivered record has one letter.
+
+    `seal`: for the values of a topic with personal data, which nobody may read in a letter.
+    """
     record = poisoned.record
     if record.size > MAX_FOLDED_BYTES:
         # A letter that no topic takes would hold up its partition for good. What it was is still at its origin.
@@ -29,7 +36,8 @@ def letter_for(poisoned: Poisoned, log: LogId) -> Event:
         reason=poisoned.reason,
         detail=poisoned.detail[:MAX_DETAIL_CHARS],
         key=_base64(record.key),
-        value=_base64(record.value),
+        value=_base64(record.value) if seal is None else None,
+        sealed=seal(record.value) if seal is not None and record.value is not None else None,
         headers=tuple((name, _base64(value)) for name, value in record.headers),
     )
     return Event(
@@ -47,7 +55,7 @@ def keep_letter(event: Event, letter: DeadLettered) -> Outcome:
     return Outcome(Fact(COLLECTION, {"state": "open", "at": event.time, "letter": msgspec.to_builtins(letter)}))
 
 
-def record_of(letter: DeadLettered) -> Record:
+def record_of(letter: DeadLettered, unseal: Unseal) -> Record:
     """The record that was set aside, as it was."""
     return Record(
         topic=letter.topic,
@@ -55,7 +63,7 @@ def record_of(letter: DeadLettered) -> Record:
         offset=letter.offset,
         timestamp_ms=letter.timestamp_ms,
         key=_bytes(letter.key),
-        value=_bytes(letter.value),
+        value=_bytes(letter.value) if letter.sealed is None else unseal(letter.sealed),
         headers=tuple((name, _bytes(value)) for name, value in letter.headers),
     )
 

@@ -7,7 +7,10 @@ from schemas.numbers import Int32, Int64
 
 
 class DeadLettered(msgspec.Struct, frozen=True):
-    """A record set aside. `key` and `value` are base64, as they were, so that a replay is the same record."""
+    """A record set aside. `key` and `value` are base64, as they were, so that a replay is the same record.
+
+    The value of what may hold personal data is `sealed`, that is encrypted, and `value` null.
+    """
 
     topic: str
     partition: Int32
@@ -19,6 +22,7 @@ class DeadLettered(msgspec.Struct, frozen=True):
     key: str | None
     value: str | None
     headers: tuple[tuple[str, str | None], ...]
+    sealed: str | None = None
 
 
 EVENT_TYPES = (

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from handlers.letters import letter_for
+from handlers.letters import Seal, letter_for
 from handlers.outcome import Emit, Fact, Outcome, Route, emitted_event
 from handlers.plan import Planner, Poisoned
 from handlers.poison import PoisonGauge
@@ -58,6 +58,7 @@ async def rate_batch(
     publisher: Publishes,
     commit: Commit,
     patience: Patience,
+    seal: Seal,
 ) -> RatedBatch:
     """Rate and count one batch. Raises Halted past the poison ceiling, with everything before it done and committed."""
     steps = [hear(record, zone) for record in records]
@@ -72,13 +73,19 @@ async def rate_batch(
     if wallets:
         await patience.while_transient(watch, wallets)
     poisoned = [step for step in sound if isinstance(step, Poisoned)] + settlement.poisoned
-    for some in publishable(failures(settlement) + [letter_for(poison, log) for poison in poisoned]):
+    letters = await patience.while_transient(letters_of, log, poisoned, seal)
+    for some in publishable(failures(settlement) + letters):
         await patience.while_transient(publisher.publish, some)
     if sound:
         # Last, and only now: an offset committed too early is an event lost.
         await commit(records[len(sound) - 1].offset + 1)
     halt_past_ceiling(log, records, steps, sound)
     return RatedBatch(settlement, poisoned, documents, refused)
+
+
+async def letters_of(log: LogId, poisoned: Sequence[Poisoned], seal: Seal) -> list[Event]:
+    """Sealed: what cannot be read as a call holds the data of a person as well."""
+    return [letter_for(poison, log, seal) for poison in poisoned]
 
 
 def hear(record: Record, zone: Zone) -> Heard | Asked | Poisoned:

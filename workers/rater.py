@@ -19,9 +19,11 @@ from schemas.usage import UsageRecorded
 from stores.mongo import Database, Document, MongoStore, open_database
 from stores.mt.price_book import PriceBooks
 from stores.mt.wallet_watch import watch
+from stores.usage.personal import SETTING as PERSONAL_KEYS
 from stores.usage.personal import Personal
 from stores.usage.records import UsageRecords
 from stores.usage.settling import Settler
+from stores.vault import Vault
 from streams.cluster import Cluster
 from streams.publisher import Publisher
 from workers import rater_metrics as metrics
@@ -58,6 +60,7 @@ class Rating:
         self._records = UsageRecords(database, settings.mongo.parallel_writes)
         self._books = PriceBooks(database)
         self._personal = Personal(settings.metering.secrets_keys)
+        self._vault = Vault(settings.metering.secrets_keys, PERSONAL_KEYS)
         self._settlers: dict[str, Settler] = {}
 
     def taken(self, held: Holding) -> None:
@@ -78,6 +81,7 @@ class Rating:
             publisher=self._publisher,
             commit=held.commit,
             patience=held.patience,
+            seal=self._seal,
         )
         metrics.observe_batch(rated, time.perf_counter() - started, datetime.now(UTC))
 
@@ -91,6 +95,12 @@ class Rating:
     async def _watch(self, wallet_ids: Collection[int]) -> None:
         """What charging may have brought about: a threshold or a limit passed."""
         await watch(self._database, self._publisher, wallet_ids, datetime.now(UTC))
+
+    def _seal(self, value: bytes) -> str:
+        try:
+            return self._vault.seal(value)
+        except Refused as refused:
+            raise Transient(str(refused)) from None
 
     def _protect(self, usage: UsageRecorded, day: str) -> Document:
         try:

@@ -65,6 +65,7 @@ class Noticed(msgspec.Struct, frozen=True):
     user_id: int | None = None
     dept_name: str | None = None
     mobile: str | None = None
+    """Masked."""
     email: str | None = None
 
 

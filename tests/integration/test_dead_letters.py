@@ -97,6 +97,7 @@ async def test_a_record_that_is_no_event_is_kept_whole(http: aiohttp.ClientSessi
         "detail": "",
         "key": b64encode(b"\x00\xff").decode(),
         "value": b64encode(b"{not json").decode(),
+        "sealed": None,
         "headers": [["x-from", b64encode(b"upstream").decode()], ["x-empty", ""], ["x-none", None]],
     }
 

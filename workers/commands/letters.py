@@ -14,13 +14,17 @@ from config.settings import Settings
 from gateway import repair
 from handlers.letters import record_of
 from schemas.errors import Refused
+from schemas.events import Record
 from stores.dead_letters import DeadLetters, Letter, State, Which
 from stores.mongo import open_database
+from stores.usage.personal import SETTING as PERSONAL_KEYS
+from stores.vault import Vault
 from streams.records import open_sender
 from workers.commands.console import MISUSED, WRONG, fail, out, print_json, say
 
 Act = Callable[[str], Awaitable[None]]
 SHOWN_VALUE_CHARS = 10_000
+SEALED = "(sealed: it may hold personal data)"
 
 
 async def show_list(settings: Settings, which: Which, *, after: str | None, limit: int, as_json: bool) -> None:
@@ -56,12 +60,21 @@ async def show_one(settings: Settings, letter_id: str, *, as_json: bool) -> None
     for name, value in _lines(letter):
         table.add_row(f"[bold]{name}[/]", escape(value))
     console.print(table)
-    console.print(f"\n[bold]value[/]\n{escape(readable(record_of(letter.letter).value))}", soft_wrap=True)
+    console.print(f"\n[bold]value[/]\n{escape(_value(letter))}", soft_wrap=True)
     console.print(f"\n[bold]what went wrong[/]\n{escape(printable(letter.letter.detail))}", soft_wrap=True)
 
 
+def _value(letter: Letter) -> str:
+    """What is sealed is not for a terminal: a replay opens it."""
+    return SEALED if letter.letter.sealed is not None else readable(_shown_record(letter).value)
+
+
+def _shown_record(letter: Letter) -> Record:
+    return record_of(letter.letter, lambda _sealed: b"")
+
+
 def _lines(letter: Letter) -> list[tuple[str, str]]:
-    record = record_of(letter.letter)
+    record = _shown_record(letter)
     return [
         ("id", letter.id),
         ("state", letter.state if letter.closed_at is None else f"{letter.state} at {_time(letter.closed_at)}"),
@@ -96,10 +109,11 @@ def printable(text: str) -> str:
 
 async def replay(settings: Settings, ids: Sequence[str], which: Which | None) -> None:
     """Replay the named letters, or all open ones of a choice."""
+    vault = Vault(settings.metering.secrets_keys, PERSONAL_KEYS)
     async with _letters(settings) as letters, open_sender(settings.kafka) as sender:
 
         async def act(letter_id: str) -> None:
-            await repair.replay(letters, sender, letter_id, datetime.now(UTC))
+            await repair.replay(letters, sender, letter_id, datetime.now(UTC), vault.unseal)
 
         await _for_each("replayed", await _chosen(letters, ids, which), act)
 

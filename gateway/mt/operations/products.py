@@ -44,6 +44,7 @@ from stores.mt.products import (
 )
 from stores.mt.schedule import Noticed, ProductChange, plan_product_change
 from stores.mt.sources import upstreams_with
+from stores.usage.personal import mask
 
 HELD = (GrantState.WAITING, GrantState.OPEN, GrantState.DISABLED)
 SOME_CUSTOMERS = 10
@@ -257,7 +258,8 @@ def _change(product: Product, body: ChangeState) -> ProductChange:
         notice_scope=body.notice_scope,
         notice_methods=tuple(body.notice_methods or ()),
         noticed=tuple(
-            Noticed(one.dept_id, one.user_id, one.dept_name, one.mobile, one.email)
+            # They are told by mail: of the number nothing more is kept than what is shown.
+            Noticed(one.dept_id, one.user_id, one.dept_name, one.mobile and mask("mobile", one.mobile), one.email)
             for one in body.notice_customers or ()
         ),
         note=body.note,

@@ -253,6 +253,20 @@ async def test_whoever_holds_a_product_is_told_of_its_change(
     assert [(event.type, event.subject) for event in told] == [("push.requested", "email/people@example.com")]
 
 
+@pytest.mark.usefixtures("grant")
+async def test_of_whom_a_planned_change_is_told_the_number_is_kept_masked(
+    portals: Portals, mt_database: Database, dept_id: int, item: str
+) -> None:
+    noticed = {"deptId": dept_id, "mobile": "13800138000", "email": "people@example.com"}
+    planned = {"checkItem": item, "state": 5, "noticeScope": 10, "noticeCustomers": [noticed], "confirmed": True}
+
+    await portals.operator.ok(CHECK_ITEM + "changeState", planned | {"effectTime": later(days=1)})
+
+    page = await portals.operator.ok("/mt/crm/schedule/changeCheckItemTaskList", {"checkItem": item})
+    assert page["results"][0]["taskDetail"]["noticeCustomers"] == [noticed | {"mobile": "138****8000"}]
+    assert "13800138000" not in repr(await mt_database["schedule_tasks"].find_one({"items": item}))
+
+
 # ---- prices that are planned ----------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """The rater on a real broker and store: from a reported call to its record, totals, wallet and alerts."""
 
 import json
+from base64 import b64encode
 from datetime import datetime
 from typing import Any
 
@@ -9,14 +10,17 @@ import pytest
 
 from config.settings import Settings
 from config.topics import TOPICS, Topic
+from handlers.letters import COLLECTION, record_of
+from schemas.letter import DeadLettered
 from schemas.usage import UsageCorrected
 from stores.collections import ensure_indexes
 from stores.mongo import Database
 from stores.usage.audit import audit_usage
 from stores.usage.personal import Personal
 from stores.usage.unrated import unrated_groups
+from stores.vault import Vault
 from streams.cluster import Cluster
-from tests.integration.chat_api import an_event, eventually, publish
+from tests.integration.chat_api import an_event, eventually, folding, publish
 from tests.integration.command import Fanfold
 from tests.integration.published import published
 from tests.integration.usage.world import DEPT, WALLET, a_call, grant, open_account, rating, recorded, with_keys
@@ -168,6 +172,29 @@ async def test_a_correction_of_a_call_that_nobody_reported_is_set_aside(
 
     [letter] = [event for event in await published(metering.kafka) if event.type == "event.dead-lettered"]
     assert json.loads(letter.data)["reason"] == "unknown_record"
+
+
+async def test_of_a_call_that_cannot_be_read_nobody_reads_the_person(metering: Settings, database: Database) -> None:
+    fields = {"seqNo": "s", "deptId": "none", "name": "Zhang San", "idCard": "110101199003070011"}
+    broken = an_event("usage.recorded", str(DEPT), fields)
+    async with rating(metering), folding(metering):
+        await publish(metering, broken)
+        letter = await eventually(lambda: database[COLLECTION].find_one({}))
+
+    kept = msgspec.convert(letter["letter"], DeadLettered)
+    sent = [event for event in await published(metering.kafka) if event.type == "event.dead-lettered"]
+    for text in ("Zhang", "110101199003070011", b64encode(broken.data).decode()):
+        assert text not in repr(letter)
+        assert text not in repr(sent)
+    vault = Vault(metering.metering.secrets_keys)
+    assert json.loads(record_of(kept, vault.unseal).value or b"") == fields
+
+    shown = await command(metering)("dead-letters", "show", letter["_id"].partition("/")[2])
+    assert (shown.status, "sealed" in shown.out, "Zhang" in shown.out) == (0, True, False)
+    replayed = await command(metering)("dead-letters", "replay", letter["_id"].partition("/")[2])
+    assert replayed.status == 0, replayed
+    again = [event for event in await published(metering.kafka) if event.type == "usage.recorded"]
+    assert [json.loads(event.data) for event in again] == [fields, fields]
 
 
 async def test_an_audit_finds_what_somebody_changed_by_hand(metering: Settings, database: Database) -> None:

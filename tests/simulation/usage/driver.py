@@ -79,6 +79,7 @@ class UsageSimulation(Simulation):
             publisher=self.publisher,
             commit=partial(self._commit, log),
             patience=self.patience,
+            seal=bytes.hex,
         )
 
     async def _book(self) -> PriceBook:

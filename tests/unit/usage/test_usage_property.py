@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from handlers.poison import PoisonGauge
 from handlers.products.prices import FeeType, Price, Terms
-from handlers.usage.prices import Account, Cost, Grant, PriceBook, Product, SourceCosts, Wallet, price_book
+from handlers.usage.prices import Account, CacheHits, Cost, Grant, PriceBook, Product, SourceCosts, Wallet, price_book
 from handlers.usage.totals import FIGURES
 from schemas.cloudevents import encode_headers
 from schemas.events import Event, LogId, Record
@@ -35,6 +35,9 @@ ITEMS = ("id", "face")
 
 terms = st.tuples(st.integers(0, 10**9), st.booleans())
 prices = st.lists(st.tuples(st.sampled_from([EVER, *TIMES]), terms), max_size=3, unique_by=lambda price: price[0])
+cache_hits = st.lists(
+    st.tuples(st.sampled_from(TIMES), st.booleans()), max_size=2, unique_by=lambda said: said[0]
+)
 call = st.fixed_dictionaries(
     {
         "deptId": st.sampled_from(list(DEPTS)),
@@ -119,6 +122,7 @@ class Reality:
             publisher=_Nowhere(),
             commit=commit,
             patience=Patience(),
+            seal=bytes.hex,
         )
 
     def _settler(self) -> Settler:
@@ -153,7 +157,10 @@ class Reality:
                 Wallet(wallet_id=wallet, merchant_id=merchant, is_default=True)
                 for merchant, wallet in world.wallet_of.items()
             ],
-            products=[Product(code=item, cache_charged=False) for item in world.uncharged_cache],
+            products=[
+                Product(code=item, cache_hits=tuple(CacheHits(since, charged) for since, charged in said))
+                for item, said in world.cache_hits.items()
+            ],
             grants=grants,
             costs=[
                 SourceCosts(source=source, costs=tuple(Cost(since, cost) for since, cost in costs))
@@ -187,7 +194,7 @@ def worlds(draw: st.DrawFn) -> World:
                 world.prices[dept_id, item] = history
                 world.free_count[dept_id, item] = draw(st.integers(0, 4))
     world.costs = {"a": [(EVER, 3), (MIDNIGHT, 5)]}
-    world.uncharged_cache = draw(st.sets(st.sampled_from(ITEMS)))
+    world.cache_hits = {item: sorted(draw(cache_hits)) for item in ITEMS}
     return world
 
 
