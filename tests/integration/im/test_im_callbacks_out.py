@@ -185,8 +185,8 @@ async def test_what_is_read_and_what_is_recalled_is_told(im: ImApi, receiver: Re
     assert await left("C2C.CallbackAfterMsgReport", Report_Account=al, LastReadTime=sent_at - 60) == 2
     await counted(2)
     # Of a time before that nothing more is read; what is read already does not count in a recall.
-    await im.ok("openim/admin_set_msg_read", {**reading, "MsgReadTime": sent_at - 99})
-    assert await left("C2C.CallbackAfterMsgReport", Report_Account=al, LastReadTime=sent_at - 99) == 2
+    await im.ok("openim/admin_set_msg_read", {**reading, "MsgReadTime": sent_at - 200})
+    assert await left("C2C.CallbackAfterMsgReport", Report_Account=al, LastReadTime=sent_at - 200) == 2
 
     for recalled, unread in ((f"1_1_{sent_at - 100}", 2), (key, 1)):
         await im.ok("openim/admin_msgwithdraw", {"From_Account": bob, "To_Account": al, "MsgKey": recalled})
