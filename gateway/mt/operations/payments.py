@@ -15,7 +15,8 @@ from schemas.mt.statements import AuditPaymentRequest, PaymentQuery, PaymentReco
 from stores.mongo import Document, translated
 from stores.mt.customers import CUSTOMERS, customers_of
 from stores.mt.pages import find_by, find_page
-from stores.mt.payments import AuditState, Payment, Payments, to_payment
+from stores.mt.payment_steps import AuditState, Payment
+from stores.mt.payments import Payments, to_payment
 from stores.mt.statements import actor_of
 
 

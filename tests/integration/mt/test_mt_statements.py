@@ -24,7 +24,8 @@ from stores.mongo import Database
 from stores.mt.billing import Billing, MongoBooks
 from stores.mt.billing_steps import bill_in
 from stores.mt.invoices import INVOICES, Invoices
-from stores.mt.payments import Payments
+from stores.mt.payment_steps import approve_in
+from stores.mt.payments import MongoTill, Payments
 from stores.mt.statements import CLOCK, Statements
 from tests.integration.chat_api import eventually, folding
 from tests.integration.jobs_at_work import Silent, doing_jobs
@@ -389,25 +390,25 @@ async def test_payments_approved_at_once_leave_nothing_open_that_they_could_sett
 
 
 async def test_a_payment_left_in_the_middle_settles_what_another_has_left_open(
-    mt_database: Database, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    mt_database: Database, scene: Scene
 ) -> None:
     merchant = 50_008
     await two_months_confirmed(mt_database, merchant)
     first, second = [await scene.paid(10_000_000, f"middle-{number}", merchant) for number in range(2)]
-    dying = Payments(mt_database)
+    payments = Payments(mt_database)
 
-    async def die(_payment: object) -> None:
-        raise ConnectionError
+    class Dying(MongoTill):
+        async def put(self, statement: Statement) -> bool:
+            raise StoreAway(statement.statement_no)
 
-    monkeypatch.setattr(dying, "_given", die)
-    with pytest.raises(ConnectionError):
-        await dying.approve(Scope(None), first, CLOCK, AT)
-    await Payments(mt_database).approve(Scope(None), second, CLOCK, AT)
+    with pytest.raises(StoreAway):
+        await approve_in(Dying(mt_database), await payments.find(Scope(None), first), CLOCK, AT)
+    await payments.approve(Scope(None), second, CLOCK, AT)
 
-    await Payments(mt_database).uncredited(200)
+    await payments.uncredited(200)
 
-    assert await Payments(mt_database).debt_micro(merchant) == 0
-    assert (await Payments(mt_database).find(Scope(None), first)).residue_micro == 0
+    assert await payments.debt_micro(merchant) == 0
+    assert (await payments.find(Scope(None), first)).residue_micro == 0
 
 
 async def test_a_payment_for_a_statement_waits_until_that_is_confirmed(
