@@ -37,9 +37,16 @@ class Links:
 
     def make(self, file: StoredFile | Promised, now: datetime) -> Link:
         """Good for the time that is set, and no longer than the file."""
-        expires = int(min(now + self._lasting, file.expires_at).timestamp())
-        query = urlencode({"expires": expires, "signature": self._signature(file.id, expires)})
-        url = f"{self._public_url}{PATH}/{quote(file.id, safe='')}?{query}"
+        return self._until(file.id, min(now + self._lasting, file.expires_at))
+
+    def promise(self, file: Promised) -> Link:
+        """Good for as long as the file: it is answered once, before the file is there, and no other follows."""
+        return self._until(file.id, file.expires_at)
+
+    def _until(self, file_id: str, end: datetime) -> Link:
+        expires = int(end.timestamp())
+        query = urlencode({"expires": expires, "signature": self._signature(file_id, expires)})
+        url = f"{self._public_url}{PATH}/{quote(file_id, safe='')}?{query}"
         return Link(url, datetime.fromtimestamp(expires, UTC))
 
     def check(self, file_id: str, query: Mapping[str, str], now: datetime) -> None:

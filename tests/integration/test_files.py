@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 
 from config.settings import FilesSettings, Settings
-from gateway.file_links import Links
+from gateway.file_links import Links, Promised
+from schemas.errors import Refused
 from stores.collections import FILE_CONTENTS, FILES
 from stores.files import ABANDONED, FileGone, Files, StoredFile
 from stores.mongo import Database
@@ -212,6 +213,19 @@ def test_a_link_is_good_no_longer_than_its_file() -> None:
 
     assert links.make(file, NOW).expires_at == NOW + timedelta(seconds=60)
     assert links.make(file, NOW - timedelta(days=1)).expires_at == NOW - timedelta(days=1) + timedelta(hours=1)
+
+
+def test_the_link_of_a_file_that_is_promised_is_good_as_long_as_the_file() -> None:
+    links = Links(FilesSettings.model_validate({"link_key": KEY, "link_seconds": 3600}))
+    link = links.promise(Promised("a/b", LATER))
+    query = aiohttp.client.URL(link.url).query
+
+    assert link.expires_at == LATER
+    links.check("a/b", query, NOW + timedelta(hours=2))
+    with pytest.raises(Refused):
+        links.check("a/b", query, LATER)
+    with pytest.raises(Refused):
+        links.check("a/c", query, NOW)
 
 
 def _as_it_is(url: str) -> "aiohttp.client.URL":

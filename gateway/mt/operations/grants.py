@@ -74,7 +74,7 @@ class Grants:
             },
             now=asked.at,
         )
-        return Reply(self._links.make(Promised(job.id, asked.at + EXPORTS_KEPT), asked.at).url)
+        return Reply(self._links.promise(Promised(job.id, asked.at + EXPORTS_KEPT)).url)
 
     # ---- granting ---------------------------------------------------------------------------------------------------
 

@@ -63,7 +63,7 @@ class CallRecords:
             },
             now=asked.at,
         )
-        return Reply(self._links.make(Promised(job.id, asked.at + EXPORTS_KEPT), asked.at).url)
+        return Reply(self._links.promise(Promised(job.id, asked.at + EXPORTS_KEPT)).url)
 
     async def detail(self, asked: Asked) -> Reply:
         record = await self._records.find(asked.param("seqNo"), asked.scope)

@@ -1,7 +1,7 @@
 """Call records and cached answers, as customers and operators see them."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import chain
 from typing import Any
@@ -10,8 +10,11 @@ import pytest
 from mt_api import MERCHANT, OTHER_MERCHANT, Portals
 from openpyxl import load_workbook
 from usage_records import AT, insert_record
+from yarl import URL
 
+from gateway.file_links import Links
 from handlers.usage.records import USAGE_RECORDS
+from schemas.errors import Refused
 from schemas.mt.codes import NOT_FOUND
 from schemas.mt.record_codes import NOTHING_TO_COMPENSATE
 from stores.mongo import Database
@@ -172,6 +175,13 @@ async def test_an_export_is_a_workbook_of_what_its_caller_may_see(
     assert early.status == 404
     async with doing_jobs(portals.settings):
         made = await eventually(lambda: _downloaded(portals, link))
+
+    # Who comes for it later has this link and no other.
+    links, sent = Links(portals.settings.files), URL(link)
+    links.check(sent.name, sent.query, datetime.now(UTC) + timedelta(hours=2))
+    links.check(sent.name, sent.query, datetime.now(UTC) + timedelta(days=6, hours=23))
+    with pytest.raises(Refused):
+        links.check(sent.name, sent.query, datetime.now(UTC) + timedelta(days=7))
 
     titles, *table = load_workbook(BytesIO(made), read_only=True).active.values
     told = [dict(zip(titles, row, strict=True)) for row in table]
