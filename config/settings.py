@@ -37,6 +37,7 @@ from pydantic_settings import (
 )
 
 from schemas.im.callback_rules import Action, codes_of, compile_rule
+from schemas.im.callbacks import BEFORE_SEND, CALLED_BACK, DECIDED
 from schemas.mail_address import parse_sender
 from schemas.mt.access import Principal, Role
 
@@ -280,11 +281,19 @@ class ContactBindingSettings(Part):
         return agents
 
 
+def _known(commands: list[str], known: frozenset[str], are: str) -> list[str]:
+    """A misspelt one would be taken for one that never comes."""
+    if unknown := [command for command in commands if command not in known]:
+        raise ValueError(f"no such command here: {', '.join(unknown)[:200]}; {are} {', '.join(sorted(known))}")
+    return commands
+
+
 class ImCallbackRule(Part):
     """Fits a callback if a word or pattern is in its texts and it is one of the accounts'; left out, any fits."""
 
     action: Action
-    commands: list[str] = Field(default_factory=lambda: ["C2C.CallbackBeforeSendMsg"])
+    commands: list[str] = Field(default_factory=lambda: [BEFORE_SEND], min_length=1)
+    """Before-callbacks; others wait for no decision."""
     words: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default_factory=list, max_length=10_000)
     """Upper and lower case alike."""
     patterns: list[Annotated[str, Field(min_length=1, max_length=500)]] = Field(default_factory=list, max_length=100)
@@ -305,6 +314,7 @@ class ImCallbackRule(Part):
             raise ValueError("replace needs words or patterns")
         if self.code is not None and self.action != "deny":
             raise ValueError("code is for deny")
+        _known(self.commands, DECIDED, "rules decide about")
         for command in self.commands:
             if self.code is not None and self.code not in codes_of(command):
                 codes = codes_of(command)
@@ -334,6 +344,11 @@ class ImCallbacksOut(Part):
     """Signs RequestTime: Sign and RequestTime are in the query."""
     when_unreachable: Literal["allow", "deny"] = "allow"
     """What becomes of a message if the app does not say within 2 s."""
+
+    @field_validator("commands")
+    @classmethod
+    def _are_made(cls, commands: list[str]) -> list[str]:
+        return _known(commands, CALLED_BACK, "callbacks out are")
 
     @field_validator("url")
     @classmethod

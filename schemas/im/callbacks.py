@@ -27,6 +27,21 @@ PREV_FRIEND_RESPONSE = "Sns.CallbackPrevFriendResponse"
 FRIEND_ADD = "Sns.CallbackFriendAdd"
 FRIEND_DELETE = "Sns.CallbackFriendDelete"
 
+DECIDED = frozenset(
+    {
+        BEFORE_SEND,
+        PREV_FRIEND_ADD,
+        PREV_FRIEND_RESPONSE,
+        "Group.CallbackBeforeCreateGroup",
+        "Group.CallbackBeforeCreateTopic",
+        # Not in the contract, but in the API that it describes (semantics, section 17).
+        "Group.CallbackBeforeSendMsg",
+    }
+)
+"""Before-callbacks that rules may be for."""
+CALLED_BACK = frozenset({BEFORE_SEND, AFTER_SEND, AFTER_READ, AFTER_WITHDRAW, PORTRAIT_SET, FRIEND_ADD, FRIEND_DELETE})
+"""Those that are made to apps."""
+
 COMMAND = "^[A-Za-z0-9]{1,32}[.][A-Za-z0-9]{1,64}$"
 """How commands are spelled, those too that the contract does not name."""
 

@@ -326,7 +326,7 @@ async def test_the_same_message_again_is_the_same_delivery(send: Sending) -> Non
 
 
 async def test_an_app_that_wants_no_such_callback_is_not_asked(net: Net, receiver: Receiver) -> None:
-    send = Sending(net, receiver.url, commands=["State.StateChange"])
+    send = Sending(net, receiver.url, commands=[AFTER_READ])
 
     reply = await send()
 

@@ -20,7 +20,7 @@ from config.settings import Settings
 from handlers.im.callbacks import CALLBACKS, STATE_CHANGES, HearFriends
 from handlers.im.conversations import CONVERSATIONS, MESSAGES
 from schemas.cloudevents import to_millisecond
-from schemas.im.callbacks import AFTER_SEND, Pair, is_before
+from schemas.im.callbacks import AFTER_SEND, DECIDED, Pair, is_before
 from schemas.im.ids import key_of
 from schemas.im.message import conversation_of, side_of
 from stores.im.callbacks import hear_friends
@@ -460,3 +460,7 @@ def test_the_contract_says_which_callbacks_wait_for_an_answer() -> None:
     assert {command for command in commands() if is_before(command)} == {
         command for command in commands() if webhook(command)["x-blocking"]
     }
+
+
+def test_of_every_callback_that_waits_for_an_answer_rules_may_decide() -> None:
+    assert {command for command in commands() if is_before(command)} <= DECIDED

@@ -119,6 +119,10 @@ def test_a_rule_for_accounts_is_for_them_alone() -> None:
         {"action": "deny", "patterns": ["("]},
         {"action": "deny", "patterns": [r"(a)\1"]},
         {"action": "deny", "patterns": ["x*"]},
+        {"action": "deny", "commands": []},
+        {"action": "deny", "commands": ["C2C.CallbackBeforeSendMessage"]},
+        {"action": "deny", "commands": ["Group.CallbackAfterCreateGroup"]},
+        {"action": "drop", "commands": [BEFORE_SEND, "C2C.CallbackAfterSendMsg"]},
     ],
 )
 def test_a_rule_that_cannot_be_carried_out_is_refused_with_the_settings(rule: dict[str, Any]) -> None:

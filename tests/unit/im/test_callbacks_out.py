@@ -72,6 +72,12 @@ def test_a_url_that_callbacks_cannot_go_to_is_refused_without_being_shown(url: s
     assert "secret-path" not in str([details["msg"] for details in caught.value.errors()])
 
 
+@pytest.mark.parametrize("command", ["C2C.CallbackAfterSendMessage", "Sns.CallbackPrevFriendAdd", "State.StateChange"])
+def test_a_callback_that_is_never_made_is_refused_by_name(command: str) -> None:
+    with pytest.raises(ValidationError, match=f"no such command here: {command}; callbacks out are .*{AFTER_SEND}"):
+        an_out(commands=[AFTER_SEND, command])
+
+
 async def test_an_app_without_a_url_is_given_up_at_once() -> None:
     settings = Settings()
     async with open_net(settings.push) as net, ways()["im_callback"].open(settings, net) as channel:
