@@ -1,10 +1,10 @@
 """An app's back end that is called back, over a real socket."""
 
-import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from typing import Any
 
 import msgspec
@@ -24,7 +24,7 @@ class Received(msgspec.Struct):
 
 
 class Receiver:
-    """`answers` decides, by command, what it says to a callback; None hangs until the caller gives up."""
+    """`answers` decides, by command, what it says to a callback; what is to be awaited comes when it comes."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
@@ -40,8 +40,8 @@ class Receiver:
         received = Received(query["CallbackCommand"], query, await request.json())
         self.received.append(received)
         answer = self.answers[received.command](received)
-        if answer is None:
-            await asyncio.Event().wait()
+        if isawaitable(answer):
+            answer = await answer
         return answer if isinstance(answer, web.Response) else web.json_response(answer)
 
     def of(self, command: str, **fields: Any) -> list[Received]:

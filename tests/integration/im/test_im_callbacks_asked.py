@@ -1,5 +1,6 @@
 """Before a message is sent the app is asked: it may deny it, drop it, change it, or say nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -224,14 +225,14 @@ async def test_an_answer_that_says_nothing_lets_the_message_go(send: Sending, re
 async def test_an_app_that_hangs_is_waited_for_two_seconds_and_not_asked_again(
     send: Sending, receiver: Receiver
 ) -> None:
-    receiver.answers[BEFORE_SEND] = lambda _: None
+    # What it says after that nobody hears: longer than the limit, shorter than the network's 60 s.
+    receiver.answers[BEFORE_SEND] = lambda _: asyncio.sleep(6, {**OK, "ErrorCode": 1})
     given_up = metrics.IM_CALLBACKS_ASKED.labels("timeout")
     before = given_up._value.get()
 
     await send()
 
     assert len(send.sent) == len(receiver.received) == 1
-    # Ours, not the network's 60 s.
     assert given_up._value.get() == before + 1
 
 

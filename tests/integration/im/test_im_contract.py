@@ -81,5 +81,6 @@ async def test_every_operation_that_is_served_is_walked_through(capsys: pytest.C
     with capsys.disabled():
         print(coverage())  # noqa: T201 - how far the walk goes is to be read where the tests run
 
+    assert wanted() <= BUILDERS.keys()
     assert served.keys() == BUILDERS.keys()
     assert served == {operation_id: operations()[operation_id][0] for operation_id in served}
