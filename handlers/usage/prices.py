@@ -11,17 +11,29 @@ with its number in `wallet_id` (`wallet_key`).
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 
 from handlers.products.prices import History, Terms, in_force
 
 
+class CacheHits(msgspec.Struct, frozen=True):
+    """Whether, from a time on, a call that is answered from the cache is charged as any other."""
+
+    since: datetime
+    charged: bool
+
+
 class Product(msgspec.Struct, frozen=True, kw_only=True):
     code: str
-    cache_charged: bool = True
-    """Whether a call that was answered from the cache is charged as any other."""
+    cache_hits: tuple[CacheHits, ...] = ()
+    """Ascending by `since`; of two that hold from the same moment the later one counts."""
+
+    def charges_cache(self, at: datetime) -> bool:
+        """Whether an answer from the cache was charged at that time: yes, where nobody has said."""
+        hits = _in_force(self.cache_hits, at)
+        return hits is None or hits.charged
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +75,10 @@ class Cost(msgspec.Struct, frozen=True):
 
     since: datetime
     cost_micro: int
+
+
+Said = TypeVar("Said", CacheHits, Cost)
+"""What holds from its `since` on."""
 
 
 class SourceCosts(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +130,9 @@ class PriceBook(msgspec.Struct, frozen=True):
         """What a call of the source cost at that time, in micro-units; None where nobody has said."""
         for key in ((source, item), (source, None)):
             if key in self.costs:
-                cost = _cost_in_force(self.costs[key].costs, at)
+                cost = _in_force(self.costs[key].costs, at)
                 if cost is not None:
-                    return cost
+                    return cost.cost_micro
         return None
 
     def changed(
@@ -172,6 +188,6 @@ def wallet_key(wallet_id: int) -> str:
     return str(wallet_id)
 
 
-def _cost_in_force(costs: Sequence[Cost], at: datetime) -> int | None:
-    place = bisect_right(costs, at, key=lambda cost: cost.since)
-    return costs[place - 1].cost_micro if place else None
+def _in_force(history: Sequence[Said], at: datetime) -> Said | None:
+    place = bisect_right(history, at, key=lambda said: said.since)
+    return history[place - 1] if place else None

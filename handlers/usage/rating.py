@@ -141,7 +141,7 @@ def charged(rated: Rated, fee_micro: int, book: PriceBook, account: Account) -> 
 
 def fee_of(call: Call, terms: Terms, book: PriceBook) -> int | str | None:
     """The fee in micro-units, None for a call that is not charged, or why the price is not known."""
-    if call.cached and not book.product(call.item).cache_charged:
+    if call.cached and not book.product(call.item).charges_cache(call.at):
         return None
     by_hit = terms.fee_type == FeeType.HIT
     if by_hit and not call.success:

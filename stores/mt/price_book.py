@@ -17,7 +17,7 @@ from handlers.usage.totals import WALLETS
 from stores.mongo import Database, Document, translated
 from stores.mt.grants import GRANTS, to_grant
 from stores.mt.pages import find_by
-from stores.mt.products import PRODUCTS
+from stores.mt.products import PRODUCTS, cache_hits_of
 from stores.mt.revisions import current
 from stores.mt.sources import UPSTREAMS, Upstream
 
@@ -112,9 +112,7 @@ def grants_of(documents: Iterable[Document]) -> list[book.Grant]:
 
 
 def products_of(documents: Iterable[Document]) -> list[book.Product]:
-    return [
-        book.Product(code=document["_id"], cache_charged=document.get("cache_charged", True)) for document in documents
-    ]
+    return [book.Product(code=document["_id"], cache_hits=cache_hits_of(document)) for document in documents]
 
 
 def wallets_of(documents: Iterable[Document]) -> list[book.Wallet]:

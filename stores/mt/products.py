@@ -8,11 +8,12 @@ import msgspec
 from pymongo.errors import DuplicateKeyError
 
 from handlers.products.moves import ProductState
-from handlers.products.prices import EVER, FeeType
+from handlers.products.prices import EVER, FeeType, effect_time
 from handlers.products.terms import Offer
+from handlers.usage.prices import CacheHits
 from schemas.mt.codes import MtRefused, not_found
 from schemas.mt.product_codes import CODE_TAKEN
-from stores.mongo import Database, translated
+from stores.mongo import Database, Document, translated
 from stores.mt.numbers import next_number
 from stores.mt.pages import find_by
 from stores.mt.revisions import bump
@@ -32,8 +33,8 @@ class Product(msgspec.Struct, rename={"code": "_id"}, kw_only=True):
     check_type: int | None = None
     cache_flag: int = 0
     cache_days: int | None = None
-    cache_charged: bool = True
-    """Whether a call that is answered from the cache is charged."""
+    cache_hits: tuple[CacheHits, ...] = ()
+    """Whether calls that are answered from the cache are charged. A change appends, and may be planned."""
     fee_type: int = FeeType.QUERY
     price_micro: int = 0
     floor_price_micro: int = 0
@@ -62,10 +63,12 @@ async def add_product(database: Database, code: str, fields: Mapping[str, Any], 
     number = await next_number(database, PRODUCTS)
     product = msgspec.convert({**fields, "_id": code, "id": number, "created_at": at, "updated_at": at}, Product)
     document = msgspec.to_builtins(product, builtin_types=(datetime,))
+    # What was said of answers from the cache stays with one that comes again: late calls are rated by it.
+    change = {"$set": {name: value for name, value in document.items() if name not in ("_id", "cache_hits")}}
     try:
         with translated():
             # Upserted: the filter fits none that is there, unless it was deleted.
-            await database[PRODUCTS].replace_one({"_id": code, "deleted_at": {"$gt": EVER}}, document, upsert=True)
+            await database[PRODUCTS].update_one({"_id": code, "deleted_at": {"$gt": EVER}}, change, upsert=True)
     except DuplicateKeyError:
         raise MtRefused(CODE_TAKEN, f"there is a product {code} already") from None
     await bump(database)
@@ -81,6 +84,29 @@ async def edit_product(database: Database, code: str, fields: Mapping[str, Any],
     if changed.matched_count == 0:
         raise not_found(f"product {code}")
     await bump(database)
+
+
+async def say_cache_hits(
+    database: Database, code: str, charged: bool, planned: datetime | None, at: datetime
+) -> datetime:
+    """From when on calls that are answered from the cache are charged, or not: a second on, or when it is planned.
+
+    It is added to what was said before, which is never rewritten. Refuses not_found. Raises StoreAway.
+    """
+    hits = CacheHits(effect_time(planned, at), charged)
+    change = {"$push": {"cache_hits": msgspec.structs.asdict(hits)}, "$set": {"updated_at": at}}
+    with translated():
+        changed = await database[PRODUCTS].update_one({"_id": code, "deleted_at": None}, change)
+    if changed.matched_count == 0:
+        raise not_found(f"product {code}")
+    await bump(database)
+    return hits.since
+
+
+def cache_hits_of(document: Document) -> tuple[CacheHits, ...]:
+    """What was said of a product's answers from the cache, by time: what is planned may have been said first."""
+    said = msgspec.convert(document.get("cache_hits", ()), tuple[CacheHits, ...])
+    return tuple(sorted(said, key=lambda hits: hits.since))
 
 
 async def find_product(database: Database, code: str) -> Product:

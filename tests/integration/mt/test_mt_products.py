@@ -32,6 +32,7 @@ from stores.mt.grants import to_grant
 from stores.mt.price_book import OVERLAP, PriceBooks
 from stores.mt.schedule import ABANDONED, Task, due_tasks, execute, settle_abandoned, to_task
 from tests.integration.chat_api import eventually
+from tests.integration.command import Fanfold
 from tests.integration.jobs_at_work import doing_jobs
 from tests.integration.published import published
 from workers.planned_changes import PlannedChanges
@@ -265,6 +266,41 @@ async def test_of_whom_a_planned_change_is_told_the_number_is_kept_masked(
     page = await portals.operator.ok("/mt/crm/schedule/changeCheckItemTaskList", {"checkItem": item})
     assert page["results"][0]["taskDetail"]["noticeCustomers"] == [noticed | {"mobile": "138****8000"}]
     assert "13800138000" not in repr(await mt_database["schedule_tasks"].find_one({"items": item}))
+
+
+# ---- answers from the cache -----------------------------------------------------------------------------------------
+
+
+async def test_whether_answers_from_the_cache_are_charged_is_said_from_a_time_on(
+    portals: Portals, mt_database: Database, item: str
+) -> None:
+    fanfold, books, now = Fanfold(portals.settings), PriceBooks(mt_database), datetime.now(UTC)
+    await books.latest(now)
+
+    planned = await fanfold("products", "cache-hits", item, "charged", "--since", later(days=1))
+    assert (planned.status, planned.err) == (0, "")
+    at_once = await fanfold("products", "cache-hits", item, "free", "--json")
+
+    assert [said["charged"] for said in at_once.json] == [False, True]
+    product = (await books.latest(now)).product(item)
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+    assert [product.charges_cache(at) for at in (now, soon, now + timedelta(days=2))] == [True, False, True]
+
+
+async def test_what_was_said_of_the_cache_is_not_rewritten(portals: Portals, mt_database: Database, item: str) -> None:
+    fanfold, now = Fanfold(portals.settings), datetime.now(UTC)
+    assert (await fanfold("products", "cache-hits", item, "free")).status == 0
+    soon = datetime.now(UTC) + timedelta(seconds=2)
+
+    for past in ("2020-01-01 00:00:00", "yesterday"):
+        assert (await fanfold("products", "cache-hits", item, "charged", "--since", past)).status != 0
+    unknown = await fanfold("products", "cache-hits", "NOT_THERE", "free")
+    assert (unknown.status, "NOT_THERE" in unknown.err) == (1, True)
+    await portals.operator.ok(CHECK_ITEM + "delete", {"id": await product_id(portals, item)})
+    await portals.operator.ok(CHECK_ITEM + "add", {"checkItem": item, "itemName": "Again"})
+
+    product = (await PriceBooks(mt_database).latest(now)).product(item)
+    assert (product.charges_cache(now), product.charges_cache(soon)) == (True, False)
 
 
 # ---- prices that are planned ----------------------------------------------------------------------------------------

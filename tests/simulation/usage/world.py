@@ -7,7 +7,7 @@ from random import Random
 import msgspec
 
 from handlers.products.prices import ChargeType, FeeType, Price, Terms
-from handlers.usage.prices import Account, Cost, Grant, PriceBook, Product, SourceCosts, Wallet, price_book
+from handlers.usage.prices import Account, CacheHits, Cost, Grant, PriceBook, Product, SourceCosts, Wallet, price_book
 from schemas.cloudevents import encode_headers
 from schemas.events import Event
 from schemas.mt.common import Zone
@@ -45,7 +45,7 @@ def first_book(rng: Random) -> PriceBook:
             Account(dept_id=dept, merchant_id=merchant, app_id=f"app{dept}") for dept, merchant in MERCHANT_OF.items()
         ],
         grants=grants,
-        products=[Product(code="face", cache_charged=False)],
+        products=[Product(code="face", cache_hits=(CacheHits(NOON, charged=False),))],
         wallets=[
             Wallet(wallet_id=100, merchant_id=10, is_default=True),
             Wallet(wallet_id=200, merchant_id=20, is_default=True),

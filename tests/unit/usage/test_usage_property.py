@@ -35,9 +35,7 @@ ITEMS = ("id", "face")
 
 terms = st.tuples(st.integers(0, 10**9), st.booleans())
 prices = st.lists(st.tuples(st.sampled_from([EVER, *TIMES]), terms), max_size=3, unique_by=lambda price: price[0])
-cache_hits = st.lists(
-    st.tuples(st.sampled_from(TIMES), st.booleans()), max_size=2, unique_by=lambda said: said[0]
-)
+cache_hits = st.lists(st.tuples(st.sampled_from(TIMES), st.booleans()), max_size=2, unique_by=lambda said: said[0])
 call = st.fixed_dictionaries(
     {
         "deptId": st.sampled_from(list(DEPTS)),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from handlers.products.prices import NOTICE, ChargeType, FeeType, Price, Terms, granted, withdrawn
-from handlers.usage.prices import Account, Cost, Product, SourceCosts, Wallet
+from handlers.usage.prices import Account, CacheHits, Cost, Product, SourceCosts, Wallet
 from handlers.usage.rating import Part, SourceCost, State, Upstream, as_free, free_limit, rate
 from tests.unit.usage.calls import EVER, MERCHANT, NOON, a_book, a_call, a_grant
 
@@ -75,11 +75,15 @@ def test_a_customer_without_a_wallet_may_make_calls_that_cost_nothing() -> None:
     assert rate(a_call(success=False), a_book(a_grant("id", BY_HIT), wallets=[])).state is State.UNCHARGED
 
 
-@pytest.mark.parametrize(("cache_charged", "state"), [(True, State.CHARGED), (False, State.UNCHARGED)])
-def test_whether_an_answer_from_the_cache_is_charged_is_the_products_setting(cache_charged: bool, state: State) -> None:
-    book = a_book(a_grant("id", BY_QUERY), products=[Product(code="id", cache_charged=cache_charged)])
+def test_whether_an_answer_from_the_cache_is_charged_is_what_the_product_said_at_the_calls_own_time() -> None:
+    evening = NOON + timedelta(hours=6)
+    said = (CacheHits(NOON, charged=False), CacheHits(evening, charged=True))
+    book = a_book(a_grant("id", BY_QUERY), products=[Product(code="id", cache_hits=said)])
 
-    assert rate(a_call(cached=True), book).state is state
+    times = (NOON - timedelta(milliseconds=1), NOON, evening - timedelta(milliseconds=1), evening)
+    states = [rate(a_call(cached=True, at=at), book).state for at in times]
+    assert states == [State.CHARGED, State.UNCHARGED, State.UNCHARGED, State.CHARGED]
+    assert rate(a_call(at=NOON), book).state is State.CHARGED
 
 
 def test_the_price_is_the_one_of_the_calls_own_time() -> None:

@@ -24,7 +24,8 @@ class World:
         """By account and product: from when, fee, whether by hit."""
         self.free_count: dict[tuple[int, str], int] = {}
         self.costs: dict[str, list[tuple[datetime, int]]] = {}
-        self.uncharged_cache: set[str] = set()
+        self.cache_hits: dict[str, list[tuple[datetime, bool]]] = {}
+        """By product: from when on answers from the cache are charged, or not. Before that they are."""
 
     def price(self, dept_id: int, item: str, at: datetime) -> tuple[int, bool] | None:
         found = None
@@ -32,6 +33,13 @@ class World:
             if since <= at:
                 found = fee_micro, by_hit
         return found
+
+    def charges_cache(self, item: str, at: datetime) -> bool:
+        charged = True
+        for since, said in self.cache_hits.get(item, []):
+            if since <= at:
+                charged = said
+        return charged
 
     def cost(self, source: str, at: datetime) -> int:
         found = 0
@@ -104,7 +112,8 @@ class NaiveUsage:
         if price is None:
             return
         fee, by_hit = price
-        if (reported["cacheFlag"] and item in self.world.uncharged_cache) or (by_hit and not call.success):
+        uncharged_cache = reported["cacheFlag"] and not self.world.charges_cache(item, reported["at"])
+        if uncharged_cache or (by_hit and not call.success):
             call.state = "uncharged"
         elif is_free:
             call.state = "free"
