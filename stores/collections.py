@@ -13,6 +13,7 @@ from handlers import accounts, contacts, detections, directory, inboxes, letters
 from handlers.im import callbacks as im_callbacks
 from handlers.im import conversations as im_conversations
 from handlers.im import figures, presence
+from handlers.im import messages as im_messages
 from handlers.outcome import SEEN
 from handlers.payments import PAYMENTS
 from handlers.usage import totals
@@ -227,6 +228,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         # An hour's, for its files, and a day's, for its figures.
         Index((("app", 1), ("order", 1), ("_id", 1))),
     ),
+    im_messages.RECALLS: (_EXPIRING, Index((("message", 1),))),
     im_conversations.CONVERSATIONS: (
         Index((("owner", 1), ("listed", 1), ("pinned", 1), ("order", 1))),
         Index((("owner", 1), ("unread", 1))),

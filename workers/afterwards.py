@@ -9,9 +9,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from handlers.im.callbacks import HearFriends, HearProfile
+from handlers.im.messages import LookForRecall
 from handlers.merchants import KeepAccount, KeepMerchant
 from handlers.wallets import LookAtPayment, LookAtWallet
 from stores.im.callbacks import hear_friends, hear_profile
+from stores.im.recalls import recalled_before
 from stores.mongo import Database
 from stores.mt.accounts import keep_account
 from stores.mt.customers import keep_merchant
@@ -31,6 +33,7 @@ class Looks:
     async def look(self, asked: Sequence[msgspec.Struct]) -> None:
         """Raises StoreAway and BrokerAway."""
         wallets: dict[int, None] = {}
+        messages: list[LookForRecall] = []
         for each in asked:
             match each:
                 case LookAtWallet(wallet_id):
@@ -46,7 +49,12 @@ class Looks:
                 case HearFriends():
                     async for facts in hear_friends(self._database, each):
                         await self._publisher.publish(facts)
+                case LookForRecall():
+                    messages.append(each)
                 case _:
                     raise TypeError(f"nobody looks at a {type(each).__name__}")
+        if messages:
+            early = await recalled_before(self._database, [each.message for each in messages])
+            await self._publisher.publish([each.recall for each in messages if each.message in early])
         if wallets:
             metrics.observe_watch(await watch(self._database, self._publisher, wallets, datetime.now(UTC)))

@@ -1,7 +1,8 @@
 """What a callback is as a fact, and what makes it the same one when it comes again.
 
 - A state change: account, EventTime, action and platform.
-- A message, a reading, a withdrawal: what names it in the API, so that the call and its callback are one fact.
+- A message, a reading: what names it in the API, so that the call and its callback are one fact.
+- A withdrawal: nothing. Told twice it does no harm; and one told before its message must not hide another.
 - Any other: its body, without the unread count, which may have changed since; and where the body
   has no EventTime, also the ten minutes in which it came. Without them somebody who leaves a
   group and joins it again next week would not be seen doing so.

@@ -1,8 +1,8 @@
 """What callbacks say of messages, as the facts that the API's own calls make: seen both ways a message is one.
 
-A message is known by app, From, To and MsgKey, a recall by its message, a reading by who read whose
-messages up to which second. What would be no such fact (a message that failed, a name that no
-account can have) is no fact about messages.
+A message is known by app, From, To and MsgKey, a reading by who read whose messages up to which second.
+A recall is a fact of its own each time, as it is by the API. What would be no such fact (a message
+that failed, a name that no account can have) is no fact about messages.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
+from ulid import ULID
 
 from gateway.im.callbacks_in_facts import Received, fact, time_in
 from gateway.im.messages_facts import CLOCKS_APART
@@ -70,8 +71,7 @@ def withdrawn_fact(received: Received, undone: MessageUndone) -> Event:
         raise ValueError("MsgKey is none")
     app = received.app.id
     payload = _checked(MessageWithdrawn, **_between(app, undone.from_account, undone.to_account, key))
-    event_id = f"withdrawn/{event_id_of(app, undone.from_account, undone.to_account, key)}"
-    return fact(received.call, event_id, WITHDRAWN, payload.conversation, received.at, payload)
+    return fact(received.call, f"withdrawn/{ULID()}", WITHDRAWN, payload.conversation, received.at, payload)
 
 
 def _between(app: str, sender: str, receiver: str, key: MessageKey) -> dict[str, Any]:

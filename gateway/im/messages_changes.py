@@ -36,7 +36,6 @@ from schemas.im.message import (
     MessagesRead,
     MessageWithdrawn,
     conversation_of,
-    event_id_of,
     side_of,
 )
 from schemas.im.message_bodies import ModifyMsg, NamedMessage, SetMsgRead
@@ -118,7 +117,7 @@ async def stored_message(database: Database, caller: Caller, sender: str, receiv
 
 
 def withdrawn_fact(caller: Caller, sender: str, receiver: str, key: MessageKey) -> Event:
-    """A message is recalled once: the same recall told twice is one fact."""
+    """Each is a fact of its own: one that was told before the message must not hide another. Twice does no harm."""
     app = caller.app.id
     withdrawn = MessageWithdrawn(
         conversation=conversation_of(app, sender, receiver),
@@ -129,8 +128,7 @@ def withdrawn_fact(caller: Caller, sender: str, receiver: str, key: MessageKey) 
         random=key.random,
         time=key.time,
     )
-    event_id = f"withdrawn/{event_id_of(app, sender, receiver, key)}"
-    return fact(caller, event_id, WITHDRAWN, withdrawn.conversation, caller.at, withdrawn)
+    return fact(caller, f"withdrawn/{ULID()}", WITHDRAWN, withdrawn.conversation, caller.at, withdrawn)
 
 
 def read_up_to(body: SetMsgRead, now: datetime) -> datetime:

@@ -8,17 +8,23 @@
 - `unread_in`: the side to which it is unread until that is read; null once it is recalled, left out
   where it does not count;
 - `withdrawn`; `peer_read` by a read receipt alone; once it was overwritten `modified_at`.
+
+Each recall is a fact of its own, in `im_recalls`: told before its message it marks nothing, so who folds the
+message looks for one, and tells it again.
 """
 
 from typing import Any
 
+import msgspec
+
 from handlers.effects import Change, Effect, IncAbove, Set
 from handlers.im.conversations import CONVERSATIONS, MESSAGES, identity, moved_up, recounted
 from handlers.im.figures import counted_message
-from handlers.outcome import Emit, Fact, Outcome
+from handlers.outcome import Emit, Fact, Outcome, emitted_event
 from schemas.cloudevents import to_millisecond
 from schemas.events import Event
 from schemas.im.message import (
+    WITHDRAWN,
     MessageModified,
     MessageReceipted,
     MessageRelayed,
@@ -29,6 +35,33 @@ from schemas.im.message import (
 from schemas.push import PushRequested
 
 PUSH_KIND = "im.message.sent"
+RECALLS = "im_recalls"
+
+
+class LookForRecall(msgspec.Struct, frozen=True):
+    """A message has come: it may have been recalled before that."""
+
+    event: Event
+    sent: MessageSent
+
+    @property
+    def message(self) -> str:
+        return self.event.identity
+
+    @property
+    def recall(self) -> Event:
+        """The recall once more, behind the message. Asked for again it is the same event."""
+        sent = self.sent
+        payload = MessageWithdrawn(
+            conversation=sent.conversation,
+            app=sent.app,
+            sender=sent.sender,
+            receiver=sent.receiver,
+            seq=sent.seq,
+            random=sent.random,
+            time=sent.time,
+        )
+        return emitted_event(self.event, Emit("recalled", WITHDRAWN, sent.conversation, payload))
 
 
 def fold_message(event: Event, sent: MessageSent) -> Outcome:
@@ -67,7 +100,7 @@ def fold_message(event: Event, sent: MessageSent) -> Outcome:
         "life_seconds": sent.life_seconds,
     }
     unread = {"unread_in": receivers} if counted else {}
-    return Outcome(Fact(MESSAGES, body | unread), tuple(effects), _push(sent))
+    return Outcome(Fact(MESSAGES, body | unread), tuple(effects), _push(sent), (LookForRecall(event, sent),))
 
 
 def pass_on(_: Event, __: MessageRelayed) -> Outcome:
@@ -81,10 +114,11 @@ def withdraw_message(_: Event, withdrawn: MessageWithdrawn) -> Outcome:
     mark: Change = {"withdrawn": Set(True), "unread_in": Set(None)}
     count: Change = {**identity(withdrawn.app, withdrawn.receiver, withdrawn.sender), "unread": recounted(side)}
     return Outcome(
-        effects=(
+        Fact(RECALLS, {"message": withdrawn.message_id}),
+        (
             Effect(MESSAGES, withdrawn.message_id, mark, create=False),
             Effect(CONVERSATIONS, side, count),
-        )
+        ),
     )
 
 

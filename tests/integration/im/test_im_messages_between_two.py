@@ -11,7 +11,7 @@ from im_api import ImApi
 from im_messages import Person, at_work, people, text, words_of
 
 from config.settings import Settings
-from schemas.im.message import SENT, conversation_of
+from schemas.im.message import SENT, WITHDRAWN, conversation_of
 from schemas.push import PushRequested
 from tests.integration.chat_api import an_event, eventually, publish
 from tests.integration.published import published
@@ -89,6 +89,24 @@ async def test_one_that_was_read_may_be_recalled_and_nothing_is_taken_off_twice(
     await bob.reads(ann)
     await ann.sends(bob, "unread")
     await ann.withdraws(bob, first)
+
+    async def recalled() -> bool:
+        return [message["MsgFlagBits"] for message in await bob.history(ann)] == [8, 0]
+
+    await eventually(recalled)
+    await bob.has_unread(1)
+
+
+async def test_a_recall_told_before_its_message_takes_effect_when_that_comes(im: ImApi, im_settings: Settings) -> None:
+    """Callbacks overtake each other."""
+    ann, bob = await people(im, "ann", "bob")
+    key = {"seq": 7, "random": 8, "time": int(time.time()) - 60}
+    conversation = conversation_of(im.app, ann.id, bob.id)
+    recall = {"conversation": conversation, "app": im.app, "sender": ann.id, "receiver": bob.id, **key}
+
+    await publish(im_settings, an_event(WITHDRAWN, conversation, recall))
+    await ann.imported(bob, "recalled before it came", key["time"], MsgSeq=7, MsgRandom=8)
+    await ann.sends(bob, "another")
 
     async def recalled() -> bool:
         return [message["MsgFlagBits"] for message in await bob.history(ann)] == [8, 0]

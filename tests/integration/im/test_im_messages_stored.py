@@ -1,6 +1,7 @@
 """On the real store: what is read of conversations is what a naive model says, and the audit finds none wrong."""
 
 from collections.abc import Sequence
+from functools import partial
 from random import Random
 
 import pytest
@@ -15,6 +16,7 @@ from stores.collections import ensure_indexes
 from stores.im.conversations import cleared_up_to, conversations_of, unread_of, unread_total
 from stores.im.conversations_audit import Difference, audit_unread, still_different
 from stores.im.messages import history
+from stores.im.recalls import recalled_before
 from stores.mongo import Database, MongoStore, open_database
 from tests.integration.command import Fanfold
 from tests.unit.im.messages_model import APP, START, USERS, Model, a_message, a_reading, a_recall, fold, instant, logs
@@ -28,7 +30,7 @@ async def test_what_is_read_is_what_the_model_says(mongo_uri: str, log: Sequence
     async with open_database(MongoSettings(uri=mongo_uri, database=f"im{seed}")) as database:  # type: ignore[arg-type]
         await database.client.drop_database(database.name)
         await ensure_indexes(database)
-        await fold(MongoStore(database, 4), log, Random(seed))
+        await fold(MongoStore(database, 4), log, Random(seed), partial(recalled_before, database))
         model = Model(log)
         for owner in USERS:
             await _check(database, model, owner)
@@ -53,7 +55,7 @@ async def _check(database: Database, model: Model, owner: str) -> None:
         found = await history(database, side, edge_of(0), edge_of(START + 9), cleared, 1_000, instant(4))
         assert [message.order for message in found] == sorted((message.order for message in found), reverse=True)
         assert sorted((m.order, m.sender, m.withdrawn) for m in found) == sorted(
-            (told.sent.key.order, told.sent.sender, told.withdrawn) for told in model.timeline(side)
+            (told.sent.key.order, told.sent.sender, model.withdrawn(told)) for told in model.timeline(side)
         )
 
 
@@ -70,7 +72,7 @@ async def talked(database: Database) -> Database:
         a_reading("bob", "ann", instant(0, 999)),
         a_recall("ann", "bob", third),
     ]
-    await fold(MongoStore(database, 4), log, Random(1))
+    await fold(MongoStore(database, 4), log, Random(1), partial(recalled_before, database))
     return database
 
 
@@ -110,7 +112,9 @@ async def test_a_history_misses_none_wherever_a_page_or_a_span_ends(database: Da
     await ensure_indexes(database)
     ages = (0, 58, 59, 60, 61, 1_978, 1_979, 1_980, 1_981, 63_400)
     keys = [KEY.__class__(seq, 1, START - age) for seq, age in enumerate(ages)]
-    await fold(MongoStore(database, 4), [a_message(key=key) for key in keys], Random(1))
+    await fold(
+        MongoStore(database, 4), [a_message(key=key) for key in keys], Random(1), partial(recalled_before, database)
+    )
     side = side_of(APP, "bob", "ann")
 
     async def seconds(first: int, before: int, now: int) -> list[int]:

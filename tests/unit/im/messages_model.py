@@ -4,7 +4,7 @@ The model keeps whole messages in lists and counts by looking at all of them: wh
 written down as the API says it and in no other way.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from handlers.im.messages import LookForRecall
 from handlers.plan import Decided, Planner
 from handlers.routes import ROUTES
 from schemas.cloudevents import encode_headers
@@ -97,9 +98,9 @@ def a_reading(reader: str, peer: str, up_to: datetime, number: int = 0) -> Event
     return an_event(f"read/{number}", READ, payload, up_to)
 
 
-def a_recall(sender: str, receiver: str, key: MessageKey) -> Event:
+def a_recall(sender: str, receiver: str, key: MessageKey, number: int = 0) -> Event:
     payload = MessageWithdrawn(**between(sender, receiver, key))
-    return an_event(f"withdrawn/{event_id_of(APP, sender, receiver, key)}", WITHDRAWN, payload, key.second)
+    return an_event(f"withdrawn/{number}", WITHDRAWN, payload, key.second)
 
 
 def a_deletion(owner: str, peer: str, at: datetime, number: int = 0, *, history: bool) -> Event:
@@ -141,6 +142,7 @@ _one = st.one_of(
     ),
     st.builds(lambda pair, up_to: ("read", pair, up_to), _pairs, _instants),
     st.builds(lambda which: ("withdrawn", which), _which),
+    st.builds(lambda pair, key: ("withdrawn unseen", pair, key), _pairs, _keys),
     st.builds(lambda which, words: ("modified", which, words), _which, st.sampled_from("abc")),
     st.builds(lambda which: ("receipted", which), _which),
     st.builds(lambda pair, at, history: ("deleted", pair, at, history), _pairs, _instants, st.booleans()),
@@ -163,7 +165,9 @@ def _to_event(step: Any, number: int, sent: Sequence[tuple[str, str, MessageKey]
         case ("read", (reader, peer), up_to):
             return a_reading(reader, peer, up_to, number)
         case ("withdrawn", which):
-            return a_recall(*_chosen(sent, which))
+            return a_recall(*_chosen(sent, which), number)
+        case ("withdrawn unseen", (sender, receiver), key):
+            return a_recall(sender, receiver, key, number)
         case ("modified", which, words):
             modified = MessageModified(**between(*_chosen(sent, which)), body=text(words), custom_data=words)
             return an_event(f"modified/{number}", MODIFIED, modified, instant(5, number))
@@ -203,11 +207,16 @@ logs = st.lists(_one, min_size=15, max_size=80).map(_to_log)
 """Not short ones: what may go wrong takes several steps about one conversation."""
 
 
-async def fold(store: Store, log: Sequence[Event], rng: Random) -> None:
+RecalledBefore = Callable[[Sequence[str]], Awaitable[Collection[str]]]
+"""What the store knows of messages that have come (`stores.im.recalls`)."""
+
+
+async def fold(store: Store, log: Sequence[Event], rng: Random, recalled_before: RecalledBefore) -> None:
     """All of it, in batches of any size; some come again and are cut elsewhere, as after a crash."""
     partitions: dict[int, list[Decided]] = {}
     planner = Planner(ROUTES)
-    for event in log:
+
+    def publish(event: Event) -> None:
         # Conversations share partitions, as everywhere.
         partition = len(event.subject) % 2
         steps = partitions.setdefault(partition, [])
@@ -216,12 +225,23 @@ async def fold(store: Store, log: Sequence[Event], rng: Random) -> None:
         decided = planner.decide(record)
         assert isinstance(decided, Decided), decided
         steps.append(decided)
+
+    for event in log:
+        publish(event)
     for partition, steps in partitions.items():
         at = 0
         while at < len(steps):
-            size = rng.randint(1, 12)
-            await apply_batch(store, LogId("im-messages", "c1", partition), steps[at : at + size])
-            at = at + size if rng.random() < 0.7 else max(0, at - rng.randint(0, 5))
+            batch = steps[at : at + rng.randint(1, 12)]
+            applied = await apply_batch(store, LogId("im-messages", "c1", partition), batch)
+            looks = {
+                look.message: look
+                for step in applied.fresh
+                for look in step.outcome.afterwards
+                if isinstance(look, LookForRecall)
+            }
+            for message in await recalled_before(list(looks)):
+                publish(looks[message].recall)
+            at = at + len(batch) if rng.random() < 0.7 else max(0, at - rng.randint(0, 5))
 
 
 # ---- the model -------------------------------------------------------------------------------------------------------
@@ -234,7 +254,6 @@ class Told(msgspec.Struct):
     at: datetime
     body: Any
     custom_data: str | None
-    withdrawn: bool = False
     peer_read: bool = False
 
 
@@ -247,6 +266,8 @@ class Model:
         self.cleared: dict[str, list[datetime]] = {}
         self.listed: dict[str, bool] = {}
         self.pinned: dict[str, bool] = {}
+        self.recalled: set[str] = set()
+        """Messages that were, whether they had come by then or not."""
         seen: set[tuple[str, str]] = set()
         for event in log:
             # By the type too: a message for those online alone hides no other of its key.
@@ -265,8 +286,7 @@ class Model:
             case "im.message.read":
                 self.read.setdefault(side_of(APP, fact.reader, fact.peer), []).append(fact.up_to)
             case "im.message.withdrawn":
-                if message := self._named(fact):
-                    message.withdrawn = True
+                self.recalled.add(event_id_of(APP, fact.sender, fact.receiver, fact.key))
             case "im.message.modified":
                 if message := self._named(fact):
                     message.body, message.custom_data = list(fact.body), fact.custom_data
@@ -303,10 +323,14 @@ class Model:
         seen = [message for message in self.came(side) if message.sent.roams]
         return sorted(seen, key=lambda told: (told.sent.time, told.sent.seq, told.sent.random, told.sent.sender))
 
+    def withdrawn(self, message: Told) -> bool:
+        sent = message.sent
+        return event_id_of(APP, sent.sender, sent.receiver, sent.key) in self.recalled
+
     def unread(self, side: str) -> int:
         return sum(
             message.sent.counted
-            and not message.withdrawn
+            and not self.withdrawn(message)
             and message.sent.sender != message.sent.receiver
             and side == side_of(APP, message.sent.receiver, message.sent.sender)
             and all(message.at > at for at in self.read.get(side, []))

@@ -12,8 +12,10 @@ from pydantic import SecretStr, ValidationError
 from config.settings import ImCallbackRule, ImCallbacksIn
 from gateway.im.callbacks_in_auth import Gate
 from gateway.im.callbacks_in_facts import Received, friends_fact, kept_fact, profile_fact, state_fact
-from gateway.im.callbacks_in_messages import read_fact, sent_fact
+from gateway.im.callbacks_in_messages import read_fact, sent_fact, withdrawn_fact
 from gateway.im.callbacks_in_rules import decide, rules_of
+from gateway.im.frame import Caller
+from gateway.im.messages_changes import withdrawn_fact as recalled
 from gateway.system import Call
 from handlers.effects import Latest, Max
 from handlers.im.callbacks import CALLBACKS, STATE_CHANGES, HearFriends, HearProfile, fold_state, keep_callback
@@ -30,6 +32,7 @@ from schemas.im.callbacks import (
     FriendPairs,
     MessageReported,
     MessageTold,
+    MessageUndone,
     Pair,
     PortraitChange,
     StateChange,
@@ -249,6 +252,18 @@ def test_a_message_seen_by_callback_is_the_fact_that_its_call_makes() -> None:
     assert fact.identity == message_id_of(APP.id, "bob", "al", MessageKey(1, 2, int(NOW.timestamp())))
     assert (fact.subject, fact.time) == ("1400000001/al/bob", NOW)
     assert told(UnreadMsgNum=9, SendMsgResult=80001) is None
+
+
+def test_each_recall_is_a_fact_of_its_own_by_call_and_by_callback_for_one_told_early_must_hide_none() -> None:
+    body = {"From_Account": "bob", "To_Account": "al", "MsgKey": "1_2_3"}
+    undone = msgspec.convert(body, MessageUndone)
+    told = [withdrawn_fact(received(body), undone) for _ in range(2)]
+    called = [recalled(Caller(APP, "administrator", a_call()), "bob", "al", MessageKey(1, 2, 3)) for _ in range(2)]
+
+    assert len({fact.identity for fact in told + called}) == 4
+    assert {(fact.subject, fact.type, fact.data) for fact in told + called} == {
+        (told[0].subject, told[0].type, told[0].data)
+    }
 
 
 def test_what_is_read_far_ahead_of_now_is_read_up_to_now() -> None:
