@@ -10,7 +10,7 @@ import msgspec
 
 from handlers.outcome import Outcome
 from schemas.events import Event
-from schemas.merchant import MerchantAccountSynced, MerchantSynced
+from schemas.merchant import MerchantAccountChanged, MerchantAccountSynced, MerchantSynced
 
 
 class KeepMerchant(msgspec.Struct, frozen=True):
@@ -29,3 +29,8 @@ def sync_merchant(event: Event, merchant: MerchantSynced) -> Outcome:
 
 def sync_account(event: Event, account: MerchantAccountSynced) -> Outcome:
     return Outcome(afterwards=(KeepAccount(account, event.time),))
+
+
+def remember_account_change(_event: Event, _changed: MerchantAccountChanged) -> Outcome:
+    """Nothing is folded of it: the call wrote the account, and this tells whoever lets calls in."""
+    return Outcome()

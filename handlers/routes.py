@@ -29,7 +29,7 @@ from handlers.im.presence import end_presence
 from handlers.im.relations_facts import remember_relation
 from handlers.inboxes import enter_inbox, read_inbox
 from handlers.letters import keep_letter
-from handlers.merchants import sync_account, sync_merchant
+from handlers.merchants import remember_account_change, sync_account, sync_merchant
 from handlers.outcome import Route
 from handlers.payments import keep_payment
 from handlers.report_templates import remember_template_sync
@@ -79,7 +79,7 @@ from schemas.im.sns_facts import (
 )
 from schemas.inbox import InboxEntered, InboxRead
 from schemas.letter import DeadLettered
-from schemas.merchant import MerchantAccountSynced, MerchantSynced
+from schemas.merchant import MerchantAccountChanged, MerchantAccountSynced, MerchantSynced
 from schemas.payment import PaymentReceived
 from schemas.report_templates import TemplateSyncRequested
 from schemas.tg import TelegramBound, TelegramLinkRefused, TelegramUnbound
@@ -138,6 +138,7 @@ ROUTES: dict[str, Route] = {
     "payment.received": Route(PaymentReceived, keep_payment),
     "merchant.synced": Route(MerchantSynced, sync_merchant),
     "merchant.account.synced": Route(MerchantAccountSynced, sync_account),
+    "merchant.account.changed": Route(MerchantAccountChanged, remember_account_change),
     "wallet.recharged": Route(WalletRecharged, fold_recharge),
     "wallet.refunded": Route(WalletRefunded, fold_refund),
     "wallet.merged": Route(WalletMerged, look_again),

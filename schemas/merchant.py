@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from schemas.catalogue import EventType
-from schemas.numbers import NO_NUL, Text
+from schemas.numbers import NO_NUL, Int64, Text
 from schemas.push import Language
 
 Id = Annotated[int, msgspec.Meta(ge=1, lt=2**53)]
@@ -51,7 +51,32 @@ class MerchantAccountSynced(msgspec.Struct, frozen=True, rename="camel", kw_only
     white_ips: Ips | None = None
 
 
+class MerchantAccountChanged(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A developer account as it is after its customer opened it or changed from where it may call; not its secret."""
+
+    dept_id: Id
+    merchant_id: Id
+    app_id: App | None = None
+    app_code: App | None = None
+    env: Literal["prod", "test"]
+    status: Literal[0, 1]
+    """0 trial, 1 regular."""
+    white_list_on: bool
+    """Whether it may be called from `white_ips` alone."""
+    white_ips: Ips = ()
+    """Addresses and networks; kept while the list is off."""
+    by: Int64
+    """User id of who did it."""
+
+
 EVENT_TYPES = (
     EventType("merchant.synced", MerchantSynced, "A customer of the metering platform as now known", key="merchant_id"),
     EventType("merchant.account.synced", MerchantAccountSynced, "A developer account as now known", key="dept_id"),
+    EventType(
+        "merchant.account.changed",
+        MerchantAccountChanged,
+        "A customer opened a developer account, or changed its white list",
+        key="dept_id",
+        internal=True,
+    ),
 )

@@ -45,6 +45,8 @@ class Account(msgspec.Struct, frozen=True, rename={"dept_id": "_id"}, kw_only=Tr
     secret: str | None = None
     """Encrypted."""
     secret_shown_at: datetime | None = None
+    told: bool = True
+    """Whether the fact of its opening is published."""
 
 
 class Accounts:
@@ -63,10 +65,13 @@ class Accounts:
         return [account for account in accounts if env in (None, account.env)]
 
     async def open(self, merchant_id: int, env: str, name: str | None, user_id: int, at: datetime) -> Account:
-        """A trial account with an app id and a secret of its own. Refuses ACCOUNT_THERE."""
+        """A trial account with an app id and a secret of its own; `opening_told` is to follow. Refuses ACCOUNT_THERE.
+
+        One that was opened and not told of, for all that is known, is opened again as it is.
+        """
         own = Scope(frozenset((merchant_id,)))
-        if await self.of(own, env):
-            raise _there(env)
+        if there := await self.of(own, env):
+            return _untold(there, env)
         what = f"account/{merchant_id}/{env}"
         while True:
             account = Account(
@@ -77,19 +82,24 @@ class Accounts:
                 env=env,
                 user_id=user_id,
                 secret=self._vault.encrypt(secrets.token_urlsafe(SECRET_BYTES)),
+                told=False,
             )
             document = msgspec.to_builtins(account, builtin_types=(datetime,)) | {"created_at": at, "updated_at": at}
             try:
                 with translated():
                     await self._accounts.insert_one(document)
             except DuplicateKeyError:
-                if any(other.dept_id == account.dept_id for other in await self.of(own, env)):
-                    raise _there(env) from None
+                if there := await self.of(own, env):
+                    return _untold(there, env)
                 # A number that came with a fact.
                 await claim_another(self._database, what, account.dept_id, KIND)
                 continue
             await bump(self._database)
             return account
+
+    async def opening_told(self, dept_id: int) -> None:
+        with translated():
+            await self._accounts.update_one({"_id": dept_id}, {"$set": {"told": True}})
 
     async def take_secret(self, account: Account, at: datetime) -> str | None:
         """The secret, the first time it is asked for: of two at once one gets it. Refuses not_configured."""
@@ -103,11 +113,12 @@ class Accounts:
             )
         return None if taken is None else secret
 
-    async def set_white_list(self, scope: Scope, ips: Sequence[str] | None) -> int:
-        """For all accounts in scope; None switches the list off and keeps it. Returns how many there are."""
+    async def set_white_list(self, scope: Scope, ips: Sequence[str] | None) -> list[Account]:
+        """For all accounts in scope; None switches the list off and keeps it. Returns them as they are now."""
         fields = {"white_list_on": False} if ips is None else {"white_list_on": True, "white_ips": list(ips)}
         with translated():
-            return (await self._accounts.update_many(scope.match(), {"$set": fields})).matched_count
+            await self._accounts.update_many(scope.match(), {"$set": fields})
+        return await self.of(scope)
 
 
 async def keep_account(database: Database, account: MerchantAccountSynced, at: datetime) -> None:
@@ -127,5 +138,9 @@ async def keep_account(database: Database, account: MerchantAccountSynced, at: d
     await bump(database)
 
 
-def _there(env: str) -> MtRefused:
-    return MtRefused(ACCOUNT_THERE, f"there is an account for {env} already")
+def _untold(there: Sequence[Account], env: str) -> Account:
+    """Of an environment's accounts the one that nobody was told of. Refuses ACCOUNT_THERE."""
+    for account in there:
+        if not account.told:
+            return account
+    raise MtRefused(ACCOUNT_THERE, f"there is an account for {env} already")

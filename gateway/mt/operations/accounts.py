@@ -1,12 +1,17 @@
 """/mt/beeback/dept: who is signed in, developer accounts, from which addresses they may call."""
 
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_network
+
+import msgspec
 
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.system import Reply
 from gateway.tokens import bearer_token
 from schemas.errors import Refused
+from schemas.events import Event
+from schemas.merchant import MerchantAccountChanged
 from schemas.mt.codes import not_found
 from schemas.mt.wallets import AccountRow, EnvRequest, LoginRow, WhiteIps
 from schemas.times import unix_milliseconds
@@ -17,6 +22,7 @@ from stores.mt.sessions import Sessions, key_of
 OFF = "off"
 """What stands in place of a white list that is switched off (contract, DeveloperAccount)."""
 MAX_IPS = 200
+SOURCE = "metering"
 
 
 class AccountDesk:
@@ -66,22 +72,30 @@ class AccountDesk:
         return Reply(rows)
 
     async def apply(self, asked: Asked) -> Reply:
-        """One account an environment; it is on trial, and can be listed at once."""
+        """One account an environment; it is on trial, and can be listed at once.
+
+        Sent again after no success was answered, it is the same account, and told of then.
+        """
         body: EnvRequest = asked.body
         merchant_id = asked.principal.merchant_id
         if merchant_id is None:
             raise not_found("a customer of this login")
         customer = await find_customer(self._database, merchant_id) or {}
-        await self._accounts.open(merchant_id, body.env, customer.get("name"), asked.principal.user_id, asked.at)
-        return Reply()
+        account = await self._accounts.open(
+            merchant_id, body.env, customer.get("name"), asked.principal.user_id, asked.at
+        )
+        return Reply(
+            facts=(_fact(asked, account, "opened"),), published=partial(self._accounts.opening_told, account.dept_id)
+        )
 
     async def save_white_ips(self, asked: Asked) -> Reply:
         """For all accounts of the customer. Refuses bad_field for what is neither an address nor a network."""
         body: WhiteIps = asked.body
         ips = addresses_in(body.ip_list) if body.enable else None
-        if not await self._accounts.set_white_list(asked.scope, ips):
+        changed = await self._accounts.set_white_list(asked.scope, ips)
+        if not changed:
             raise not_found("an account of the customer")
-        return Reply()
+        return Reply(facts=tuple(_fact(asked, account, f"white-list/{asked.call.trace_id}") for account in changed))
 
 
 def addresses_in(text: str | None) -> list[str]:
@@ -96,6 +110,30 @@ def addresses_in(text: str | None) -> list[str]:
         except ValueError:
             raise Refused("bad_field", f"ipList: {address[:64]!r} is no address and no network") from None
     return found
+
+
+def _fact(asked: Asked, account: Account, what: str) -> Event:
+    """For whoever lets calls in."""
+    changed = MerchantAccountChanged(
+        dept_id=account.dept_id,
+        merchant_id=account.merchant_id,
+        app_id=account.app_id,
+        app_code=account.app_code,
+        env="test" if account.env == "test" else "prod",
+        status=1 if account.status else 0,
+        white_list_on=account.white_list_on,
+        white_ips=account.white_ips,
+        by=asked.principal.user_id,
+    )
+    return Event(
+        id=f"account/{account.dept_id}/{what}",
+        source=SOURCE,
+        type="merchant.account.changed",
+        subject=str(account.dept_id),
+        time=asked.at,
+        data=msgspec.json.encode(changed),
+        traceparent=asked.call.traceparent,
+    )
 
 
 def _row(account: Account) -> AccountRow:
