@@ -88,6 +88,8 @@ class SourceCosts(msgspec.Struct, frozen=True, kw_only=True):
     item: str | None = None
     costs: tuple[Cost, ...]
     """Ascending by `since`."""
+    config_id: int | None = None
+    """Of the one upstream configuration; None: of calls that name none."""
 
 
 class PriceBook(msgspec.Struct, frozen=True):
@@ -100,6 +102,9 @@ class PriceBook(msgspec.Struct, frozen=True):
     wallets: Mapping[int, tuple[Wallet, ...]]
     """By merchant, by ascending number."""
     costs: Mapping[tuple[str, str | None], SourceCosts]
+    """Of calls that name no configuration."""
+    configured: Mapping[int, SourceCosts]
+    """By upstream configuration."""
 
     def account(self, dept_id: int) -> Account | None:
         return self.accounts.get(dept_id)
@@ -126,13 +131,18 @@ class PriceBook(msgspec.Struct, frozen=True):
                 return wallet.wallet_id
         return next((wallet.wallet_id for wallet in wallets if wallet.is_default), None)
 
-    def cost_at(self, source: str, item: str, at: datetime) -> int | None:
-        """What a call of the source cost at that time, in micro-units; None where nobody has said."""
-        for key in ((source, item), (source, None)):
-            if key in self.costs:
-                cost = _in_force(self.costs[key].costs, at)
-                if cost is not None:
-                    return cost.cost_micro
+    def cost_at(self, source: str, item: str, at: datetime, config_id: int | None = None) -> int | None:
+        """What a call of the source cost at that time, in micro-units; None where nobody has said.
+
+        A configuration that it names says so, if it is one of that source and product and has a cost.
+        """
+        own = None if config_id is None else self.configured.get(config_id)
+        if own is not None and (own.source, own.item) != (source, item):
+            own = None
+        for costs in (own, self.costs.get((source, item)), self.costs.get((source, None))):
+            cost = None if costs is None else _in_force(costs.costs, at)
+            if cost is not None:
+                return cost.cost_micro
         return None
 
     def changed(
@@ -148,6 +158,7 @@ class PriceBook(msgspec.Struct, frozen=True):
     ) -> Self:
         """The book with these in place of those of the same key (wallets: all of a merchant's), without `removed`."""
         gone = set(removed)
+        costs = list(costs)
         kept = {key: grant for key, grant in self.grants.items() if key not in gone}
         return type(self)(
             revision,
@@ -155,7 +166,8 @@ class PriceBook(msgspec.Struct, frozen=True):
             {**kept, **{(grant.dept_id, grant.item): grant for grant in grants}},
             {**self.products, **{product.code: product for product in products}},
             {**self.wallets, **{merchant: tuple(some) for merchant, some in (wallets or {}).items()}},
-            {**self.costs, **{(cost.source, cost.item): cost for cost in costs}},
+            {**self.costs, **{(cost.source, cost.item): cost for cost in costs if cost.config_id is None}},
+            {**self.configured, **{cost.config_id: cost for cost in costs if cost.config_id is not None}},
         )
 
 
@@ -172,7 +184,7 @@ def price_book(
     by_merchant: dict[int, list[Wallet]] = {}
     for wallet in sorted(wallets, key=lambda wallet: wallet.wallet_id):
         by_merchant.setdefault(wallet.merchant_id, []).append(wallet)
-    empty = PriceBook(revision, {}, {}, {}, {}, {})
+    empty = PriceBook(revision, {}, {}, {}, {}, {}, {})
     return empty.changed(
         revision, accounts=accounts, grants=grants, products=products, wallets=by_merchant, costs=costs
     )

@@ -32,6 +32,8 @@ class Upstream(msgspec.Struct, frozen=True):
     item: str
     billable: bool
     cost_micro: int | None = None
+    config_id: int | None = None
+    """The upstream configuration by which it was called."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,5 +209,5 @@ def _cost(upstream: Upstream, call: Call, book: PriceBook) -> SourceCost:
         return SourceCost(source, item, billable, upstream.cost_micro)
     if not billable:
         return SourceCost(source, item, billable)
-    cost = book.cost_at(source, item, call.at)
+    cost = book.cost_at(source, item, call.at, upstream.config_id)
     return SourceCost(source, item, billable, cost or 0, known=cost is not None)

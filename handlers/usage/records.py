@@ -77,7 +77,13 @@ def call_of(event: Event, usage: UsageRecorded, zone: Zone) -> Call:
         source=usage.final_source,
         parts=tuple(Part(part.check_item, bool(part.success)) for part in usage.sub_items),
         upstream=tuple(
-            Upstream(call.data_source_code, call.item or usage.check_item, bool(call.is_fee), call.cost_micro)
+            Upstream(
+                call.data_source_code,
+                call.item or usage.check_item,
+                bool(call.is_fee),
+                call.cost_micro,
+                call.check_config_id,
+            )
             for call in usage.upstream_record_list
         ),
     )
@@ -220,7 +226,11 @@ def call_from(document: Document) -> Call:
         parts=tuple(Part(part["item"], part["success"]) for part in document.get("parts", ())),
         upstream=tuple(
             Upstream(
-                call["source"], call["item"], call["is_fee"], call["cost_micro"] if "cost_reported" in call else None
+                call["source"],
+                call["item"],
+                call["is_fee"],
+                call["cost_micro"] if "cost_reported" in call else None,
+                call.get("check_config_id"),
             )
             for call in document["upstream"]
         ),

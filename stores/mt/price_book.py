@@ -130,7 +130,7 @@ def wallets_of(documents: Iterable[Document]) -> list[book.Wallet]:
 
 
 def costs_of(documents: Iterable[Document]) -> list[book.SourceCosts]:
-    """By source and product: of several the first by priority says what a call costs, a deleted one last."""
+    """Of each configuration; and by source and product: of several the first by priority, a deleted one last."""
     upstreams = sorted(
         (msgspec.convert(document, Upstream) for document in documents),
         key=lambda upstream: (upstream.deleted_at is None, -upstream.priority, -upstream.id),
@@ -138,12 +138,16 @@ def costs_of(documents: Iterable[Document]) -> list[book.SourceCosts]:
     # Ascending by how much they count: the last of a key stays.
     chosen = {(upstream.source_code, upstream.item): upstream for upstream in upstreams if upstream.costs}
     return [
-        book.SourceCosts(
-            source=source,
-            item=item,
-            costs=tuple(
-                book.Cost(cost.since, cost.cost_micro) for cost in sorted(upstream.costs, key=lambda cost: cost.since)
-            ),
-        )
-        for (source, item), upstream in chosen.items()
+        *(_costs_of(upstream, upstream.id) for upstream in upstreams if upstream.costs),
+        *(_costs_of(upstream, None) for upstream in chosen.values()),
     ]
+
+
+def _costs_of(upstream: Upstream, config_id: int | None) -> book.SourceCosts:
+    costs = sorted(upstream.costs, key=lambda cost: cost.since)
+    return book.SourceCosts(
+        source=upstream.source_code,
+        item=upstream.item,
+        costs=tuple(book.Cost(cost.since, cost.cost_micro) for cost in costs),
+        config_id=config_id,
+    )

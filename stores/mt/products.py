@@ -86,10 +86,8 @@ async def edit_product(database: Database, code: str, fields: Mapping[str, Any],
     await bump(database)
 
 
-async def say_cache_hits(
-    database: Database, code: str, charged: bool, planned: datetime | None, at: datetime
-) -> datetime:
-    """From when on calls that are answered from the cache are charged, or not: a second on, or when it is planned.
+async def say_cache_hits(database: Database, code: str, charged: bool, planned: datetime | None, at: datetime) -> None:
+    """Say that answers from the cache are charged, or not: from a second on, or from when it is planned.
 
     It is added to what was said before, which is never rewritten. Refuses not_found. Raises StoreAway.
     """
@@ -100,7 +98,6 @@ async def say_cache_hits(
     if changed.matched_count == 0:
         raise not_found(f"product {code}")
     await bump(database)
-    return hits.since
 
 
 def cache_hits_of(document: Document) -> tuple[CacheHits, ...]:

@@ -51,7 +51,10 @@ def first_book(rng: Random) -> PriceBook:
             Wallet(wallet_id=200, merchant_id=20, is_default=True),
             Wallet(wallet_id=203, merchant_id=20, app_codes=("app3",)),
         ],
-        costs=[SourceCosts(source="north", item="id", costs=(Cost(EVER, 3), Cost(NOON, 4)))],
+        costs=[
+            SourceCosts(source="north", item="id", costs=(Cost(EVER, 3), Cost(NOON, 4))),
+            SourceCosts(source="north", item="id", costs=(Cost(EVER, 5), Cost(NOON, 6)), config_id=9),
+        ],
     )
 
 
@@ -98,7 +101,10 @@ def payloads(rng: Random, count: int) -> Iterator[tuple[str, Payload]]:
 
 def _call(rng: Random, number: int) -> UsageRecorded:
     item = rng.choice(ITEMS)
-    upstream = [UpstreamCall(data_source_code="north", item="id"), UpstreamCall(data_source_code="south", cost_micro=7)]
+    upstream = [
+        UpstreamCall(data_source_code="north", item="id", check_config_id=rng.choice((None, 9))),
+        UpstreamCall(data_source_code="south", cost_micro=7),
+    ]
     return UsageRecorded(
         seq_no=f"s{number}",
         dept_id=rng.choice(tuple(MERCHANT_OF)),

@@ -23,12 +23,25 @@ def upstream(number: int, cost_micro: int, **fields: Any) -> dict[str, Any]:
     }
 
 
-def cost_of(*documents: dict[str, Any]) -> int | None:
-    return price_book(costs=costs_of(documents)).cost_at("S", "A", AT)
+def cost_of(*documents: dict[str, Any], config_id: int | None = None) -> int | None:
+    return price_book(costs=costs_of(documents)).cost_at("S", "A", AT, config_id)
 
 
 def test_of_several_configurations_the_first_by_priority_says_what_a_call_costs() -> None:
     assert cost_of(upstream(1, 10, priority=2), upstream(2, 20, priority=1), upstream(3, 30, priority=2)) == 20
+
+
+def test_a_call_by_a_configuration_costs_what_that_one_says_whatever_its_priority() -> None:
+    configurations = upstream(1, 10, priority=2), upstream(2, 20, priority=1)
+
+    assert [cost_of(*configurations, config_id=number) for number in (1, 2, None)] == [10, 20, 20]
+    assert cost_of(*configurations, upstream(3, 30, priority=3, deleted_at=AT), config_id=3) == 30
+
+
+def test_a_configuration_of_another_source_or_product_or_without_a_cost_is_none_that_was_called() -> None:
+    others = upstream(2, 20, source_code="T"), upstream(3, 30, item="B"), upstream(4, 40, costs=[], priority=5)
+
+    assert [cost_of(upstream(1, 10), *others, config_id=number) for number in (2, 3, 4, 5)] == [10] * 4
 
 
 def test_a_deleted_configuration_costs_only_where_there_is_no_other() -> None:

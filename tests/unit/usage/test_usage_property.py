@@ -44,7 +44,7 @@ call = st.fixed_dictionaries(
         "cacheFlag": st.integers(0, 1),
         "tag": st.sampled_from(["", "north"]),
         "at": st.sampled_from(TIMES),
-        "sources": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        "sources": st.lists(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from([None, 1, 2])), max_size=2),
     }
 )
 wish = st.one_of(
@@ -161,8 +161,14 @@ class Reality:
             ],
             grants=grants,
             costs=[
-                SourceCosts(source=source, costs=tuple(Cost(since, cost) for since, cost in costs))
-                for source, costs in world.costs.items()
+                SourceCosts(
+                    source=source,
+                    item=item,
+                    config_id=config_id and 10 * config_id + place,
+                    costs=tuple(Cost(since, cost) for since, cost in costs),
+                )
+                for (source, config_id), costs in world.costs.items()
+                for place, item in enumerate(ITEMS)
             ],
         )
 
@@ -191,7 +197,7 @@ def worlds(draw: st.DrawFn) -> World:
             if history:
                 world.prices[dept_id, item] = history
                 world.free_count[dept_id, item] = draw(st.integers(0, 4))
-    world.costs = {"a": [(EVER, 3), (MIDNIGHT, 5)]}
+    world.costs = {("a", None): [(EVER, 3), (MIDNIGHT, 5)], ("a", 1): [(EVER, 7), (MIDNIGHT, 11)]}
     world.cache_hits = {item: sorted(draw(cache_hits)) for item in ITEMS}
     return world
 
@@ -239,9 +245,13 @@ def test_totals_free_calls_and_wallets_equal_a_naive_model_to_the_micro_unit(
 
 def _report(naive: NaiveUsage, real: Reality, event_id: str, reported: dict[str, Any]) -> None:
     payload = {name: value for name, value in reported.items() if name not in ("at", "sources")}
-    payload["upstreamRecordList"] = [{"dataSourceCode": source} for source in reported["sources"]]
+    place = ITEMS.index(reported["checkItem"])
+    payload["upstreamRecordList"] = [
+        {"dataSourceCode": source, "checkConfigId": config_id and 10 * config_id + place}
+        for source, config_id in reported["sources"]
+    ]
     if reported["sources"]:
-        payload["finalSource"] = reported["sources"][0]
+        payload["finalSource"] = reported["sources"][0][0]
     real.hear(event_id, "usage.recorded", payload, reported["at"])
     naive.record(reported)
 

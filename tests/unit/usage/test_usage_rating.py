@@ -152,6 +152,18 @@ def test_a_source_costs_what_was_reported_else_what_it_cost_at_that_time() -> No
     assert earlier.costs == (SourceCost("south", "any", billable=True, known=False),)
 
 
+def test_a_call_of_a_source_costs_what_the_configuration_says_by_which_it_was_called() -> None:
+    costs = [
+        SourceCosts(source="north", item="id", costs=(Cost(EVER, 3),)),
+        SourceCosts(source="north", item="id", costs=(Cost(EVER, 8),), config_id=5),
+    ]
+    upstream = tuple(Upstream("north", "id", billable=True, config_id=number) for number in (None, 5, 6))
+
+    rated = rate(a_call(upstream=upstream), a_book(a_grant("id", BY_QUERY), costs=costs))
+
+    assert [cost.cost_micro for cost in rated.costs] == [3, 8, 3]
+
+
 def test_the_source_that_answered_was_called_even_if_nobody_reports_it_but_not_by_the_cache() -> None:
     book = a_book(a_grant("id", BY_QUERY))
 

@@ -23,7 +23,8 @@ class World:
         self.prices: dict[tuple[int, str], list[tuple[datetime, int, bool]]] = {}
         """By account and product: from when, fee, whether by hit."""
         self.free_count: dict[tuple[int, str], int] = {}
-        self.costs: dict[str, list[tuple[datetime, int]]] = {}
+        self.costs: dict[tuple[str, int | None], list[tuple[datetime, int]]] = {}
+        """By source and configuration; None: that which counts where none is named."""
         self.cache_hits: dict[str, list[tuple[datetime, bool]]] = {}
         """By product: from when on answers from the cache are charged, or not. Before that they are."""
 
@@ -41,9 +42,10 @@ class World:
                 charged = said
         return charged
 
-    def cost(self, source: str, at: datetime) -> int:
+    def cost(self, source: str, config_id: int | None, at: datetime) -> int:
         found = 0
-        for since, cost_micro in self.costs.get(source, []):
+        named = (source, config_id) if (source, config_id) in self.costs else (source, None)
+        for since, cost_micro in self.costs.get(named, []):
             if since <= at:
                 found = cost_micro
         return found
@@ -142,7 +144,7 @@ class NaiveUsage:
         local = reported["at"].astimezone(SHANGHAI)
         day, month, hour = f"{local:%Y-%m-%d}", f"{local:%Y-%m}", f"{local:%Y-%m-%d %H}"
         dept_id, item = reported["deptId"], reported["checkItem"]
-        sources = [(source, self.world.cost(source, reported["at"])) for source in reported["sources"]]
+        sources = [(source, self.world.cost(source, config, reported["at"])) for source, config in reported["sources"]]
         for collection, period in (("cust_hourly", hour), ("cust_daily", day), ("cust_monthly", month)):
             of = found[f"{collection} {dept_id}/{item}/{call.tag}/{period}"]
             of["count"] += 1
