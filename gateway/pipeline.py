@@ -98,6 +98,9 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
 
     async def act(call: Call, envelope: Envelope) -> Answer:
         reply = await operation.handle(call)
+        if reply.parts is not None:
+            async for part in reply.parts:
+                await services.publisher.publish(part)
         if reply.facts:
             await services.publisher.publish(reply.facts)
         if reply.published is not None:

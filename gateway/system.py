@@ -4,7 +4,7 @@ A system declares; `gateway.pipeline` does the rest in one order for all of them
 limit, decode, authenticate, validate, recognise repeats, handle, publish, answer.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -49,6 +49,8 @@ class Reply(msgspec.Struct, frozen=True):
 
     data: Any = None
     facts: tuple[Event, ...] = ()
+    parts: AsyncIterable[Sequence[Event]] | None = None
+    """More facts than are to be held at once: each part is published before the next is made, all before `facts`."""
     published: Callable[[], Awaitable[object]] | None = None
     """Puts down that the facts are published, before the answer; raises StoreAway where it cannot. Without it the
     caller is told to send the call again, so a handler that finds it missing repeats the same facts."""

@@ -1,12 +1,13 @@
 """im_open_login_svc: accounts are imported, deleted, checked, and thrown out of their logins."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 from ulid import ULID
 
 from gateway.im.frame import Caller, Command
+from gateway.im.messages_facts import fact
 from gateway.im.services import LOGIN
 from gateway.system import Reply
 from schemas.events import Event
@@ -27,11 +28,12 @@ from schemas.im.accounts import (
 from schemas.im.apps import App
 from schemas.im.codes import Failed, text_of
 from schemas.im.ids import key_of
+from schemas.im.message import DELETED, ConversationDeleted, conversation_of, side_of
 from schemas.times import unix_milliseconds
 from stores.im import accounts
+from stores.im.conversations import peers_of
 from stores.mongo import Database
 
-SOURCE = "im"
 UNKNOWN = 70107
 
 Forget = Callable[[Database, App, Sequence[str]], Awaitable[None]]
@@ -72,7 +74,16 @@ class Accounts:
             return 0 if user in deleted else UNKNOWN
 
         facts = tuple(_deleted(caller, user, at) for user, at in gone.items())
-        return Reply(AccountResults(result_item=tuple(_result(user, code(user)) for user in users)), facts)
+        results = AccountResults(result_item=tuple(_result(user, code(user)) for user in users))
+        return Reply(results, facts, parts=self._conversations_of(caller, gone))
+
+    async def _conversations_of(self, caller: Caller, gone: Mapping[str, datetime]) -> AsyncIterator[Sequence[Event]]:
+        """That the sides of those who are gone are too, the histories with them; their peers keep theirs."""
+        for user, gone_at in gone.items():
+            # Not up to `gone_at` alone: a call that had looked before may have sent to them since.
+            now = datetime.now(UTC)
+            async for peers in peers_of(self._database, caller.app.id, user, gone_at):
+                yield [_conversation_deleted(caller, user, peer, gone_at, now) for peer in peers]
 
     async def check(self, caller: Caller, body: AccountCheck) -> Reply:
         _check_number(body.check_item)
@@ -89,9 +100,8 @@ class Accounts:
         if not await accounts.existing(self._database, caller.app, [body.user]):
             raise Failed(UNKNOWN)
         account = key_of(caller.app.id, body.user)
-        return Reply(
-            facts=(_fact(caller, str(ULID()), caller.at, "im.account.kicked", AccountKicked(account=account)),)
-        )
+        kicked = AccountKicked(account=account)
+        return Reply(facts=(fact(caller, str(ULID()), "im.account.kicked", account, caller.at, kicked),))
 
 
 def account_commands(database: Database, forget: Sequence[Forget] = ()) -> Sequence[Command]:
@@ -135,16 +145,13 @@ def _deleted(caller: Caller, user: str, at: datetime) -> Event:
     account = key_of(caller.app.id, user)
     # An account is deleted once in each of its lives: a repeat of the call is the same fact.
     event_id = f"deleted/{account}/{unix_milliseconds(at)}"
-    return _fact(caller, event_id, at, "im.account.deleted", AccountDeleted(account=account))
+    return fact(caller, event_id, "im.account.deleted", account, at, AccountDeleted(account=account))
 
 
-def _fact(caller: Caller, event_id: str, at: datetime, event_type: str, fact: AccountKicked | AccountDeleted) -> Event:
-    return Event(
-        id=event_id,
-        source=SOURCE,
-        type=event_type,
-        subject=fact.account,
-        time=at,
-        data=msgspec.json.encode(fact),
-        traceparent=caller.call.traceparent,
+def _conversation_deleted(caller: Caller, user: str, peer: str, gone_at: datetime, at: datetime) -> Event:
+    app = caller.app.id
+    deleted = ConversationDeleted(
+        conversation=conversation_of(app, user, peer), app=app, owner=user, peer=peer, history_cleared=True
     )
+    event_id = f"deleted/{side_of(app, user, peer)}/{unix_milliseconds(gone_at)}"
+    return fact(caller, event_id, DELETED, deleted.conversation, at, deleted)

@@ -1,6 +1,6 @@
 """Conversations as they are asked for; `handlers.im.conversations` says what the documents hold."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 
 import msgspec
@@ -10,6 +10,8 @@ from schemas.cloudevents import to_millisecond
 from schemas.im.ids import key_of
 from schemas.im.message import MessageKey, message_id_of, side_of
 from stores.mongo import Database, Document, translated
+
+PAGE = 500
 
 
 async def unread_total(database: Database, app: str, user: str) -> int:
@@ -62,6 +64,25 @@ async def cleared_up_to(database: Database, app: str, owner: str, peer: str) -> 
     with translated():
         row = await database[CONVERSATIONS].find_one({"_id": side_of(app, owner, peer)}, {"cleared_up_to": 1})
     return None if row is None else row.get("cleared_up_to")
+
+
+async def peers_of(
+    database: Database, app: str, owner: str, since: datetime, page: int = PAGE
+) -> AsyncIterator[list[str]]:
+    """With whom a user has conversations, a page at a time; without those whose history is gone up to `since`.
+
+    By id, which changes with nothing: what is folded meanwhile moves none past the reader.
+    """
+    first, end = (key_of(app, owner) + edge for edge in ("/", "0"))  # 0 is next to the slash
+    fields = {"peer": 1, "cleared_up_to": 1}
+    while True:
+        with translated():
+            found = database[CONVERSATIONS].find({"_id": {"$gt": first, "$lt": end}}, fields)
+            rows = await found.sort([("_id", 1)]).limit(page).to_list()
+        if not rows:
+            return
+        yield [row["peer"] for row in rows if row.get("cleared_up_to") is None or row["cleared_up_to"] < since]
+        first = rows[-1]["_id"]
 
 
 class Listed(msgspec.Struct, frozen=True):

@@ -85,6 +85,35 @@ async def test_a_history_is_cleared_for_one_side_alone_and_nothing_of_it_is_unre
     await shows(ann, (bob, 0))
 
 
+async def test_whoever_gets_the_name_of_a_deleted_account_has_nothing_of_its_conversations(
+    im: ImApi, im_settings: Settings
+) -> None:
+    ann, bob, cid = await people(im, "ann", "bob/%", "cid")
+    await ann.sends(bob, "one")
+    await bob.sends(ann, "two")
+    await cid.sends(bob, "three")
+    await pin(im_settings, bob, cid)
+    await bob.has_unread(2)
+    await shows(bob, (cid, 1), (ann, 0))
+
+    for _ in range(2):  # nobody heard of the end of the first call
+        await im.ok("im_open_login_svc/account_delete", {"DeleteItem": [{"UserID": bob.id}]})
+    await im.imported(bob.id)
+
+    await bob.has_unread(0)
+    await shows(bob)
+    await bob.shows(ann)
+    await bob.shows(cid)
+    await ann.shows(bob, "one", "two")
+    await shows(ann, (bob, 0))
+    await ann.has_unread(1)
+
+    await ann.sends(bob, "welcome")
+    await bob.has_unread(1)
+    await bob.shows(ann, "welcome")
+    await shows(bob, (ann, 0))
+
+
 async def test_an_old_message_imported_after_that_makes_an_empty_conversation(im: ImApi) -> None:
     ann, bob = await people(im, "ann", "bob")
     await bob.deletes(ann, history=True)

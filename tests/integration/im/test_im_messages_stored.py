@@ -13,13 +13,25 @@ from handlers.im.conversations import CONVERSATIONS, MESSAGES
 from schemas.events import Event
 from schemas.im.message import edge_of, side_of
 from stores.collections import ensure_indexes
-from stores.im.conversations import cleared_up_to, conversations_of, unread_of, unread_total
+from stores.im.conversations import cleared_up_to, conversations_of, peers_of, unread_of, unread_total
 from stores.im.conversations_audit import Difference, audit_unread, still_different
 from stores.im.messages import history
 from stores.im.recalls import recalled_before
 from stores.mongo import Database, MongoStore, open_database
 from tests.integration.command import Fanfold
-from tests.unit.im.messages_model import APP, START, USERS, Model, a_message, a_reading, a_recall, fold, instant, logs
+from tests.unit.im.messages_model import (
+    APP,
+    START,
+    USERS,
+    Model,
+    a_deletion,
+    a_message,
+    a_reading,
+    a_recall,
+    fold,
+    instant,
+    logs,
+)
 from tests.unit.im.messages_model import FIRST as KEY
 
 
@@ -105,6 +117,24 @@ async def test_what_was_only_being_written_differs_no_more(talked: Database) -> 
     await talked[CONVERSATIONS].update_one({"_id": side}, {"$set": {"unread": 5}})
     (now,) = await still_different(talked, [past])
     assert now.unread == 5
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+async def test_the_peers_of_a_user_are_told_page_by_page_without_those_who_are_forgotten(
+    database: Database, page: int
+) -> None:
+    peers = ["bob", "b/b", "cid", "dan"]
+    log = [a_message(peer, "ann", KEY) for peer in peers] + [a_message("bob", "ann0", KEY), a_message("bob", "an", KEY)]
+    log += [
+        a_deletion("ann", "bob", instant(9), 1, history=True),
+        a_deletion("ann", "dan", instant(8), 2, history=True),
+    ]
+    await fold(MongoStore(database, 4), log, Random(1), partial(recalled_before, database))
+
+    pages = [some async for some in peers_of(database, APP, "ann", instant(9), page)]
+
+    assert sorted(peer for some in pages for peer in some) == ["b/b", "cid", "dan"]
+    assert all(len(some) <= page for some in pages)
 
 
 async def test_a_history_misses_none_wherever_a_page_or_a_span_ends(database: Database) -> None:
