@@ -82,6 +82,10 @@ bench-folder: $(BENCH_STAMP)
 	$(BIN)/python -m bench.folder
 	$(BIN)/python -m bench.folder --backlog 1000000
 
+.PHONY: bench-callbacks
+bench-callbacks: install
+	$(BIN)/python -m bench.callbacks
+
 .PHONY: bench-visible
 bench-visible: install
 	$(BIN)/python -m bench.visible

@@ -20,11 +20,19 @@ _OPTIONS = re2.Options()
 _OPTIONS.case_sensitive = False
 _OPTIONS.log_errors = False
 _OPTIONS.dot_nl = True
+_OPTIONS.max_mem = 32 << 20
+"""Bytes, of each rule at most. With RE2's 8 MB there is no room for the states that ten thousand words come to, and
+it goes through the text without them: a hundred times as long."""
 
 
 def compile_rule(words: Sequence[str], patterns: Sequence[str]) -> Any:
-    """One expression for all of them, upper and lower case alike; None for none. Raises ValueError."""
-    parts = [*(re2.escape(word) for word in words), *(f"(?:{pattern})" for pattern in patterns)]
+    """One expression for all of them, upper and lower case alike; None for none. Raises ValueError.
+
+    Of words that begin alike the longest fits. Sorted they are also the faster: RE2 looks once for a beginning
+    that neighbours share.
+    """
+    ordered = sorted(words, key=str.lower, reverse=True)
+    parts = [*(re2.escape(word) for word in ordered), *(f"(?:{pattern})" for pattern in patterns)]
     if not parts:
         return None
     for pattern in patterns:

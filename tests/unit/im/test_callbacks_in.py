@@ -82,6 +82,12 @@ def test_replacements_add_up_and_what_comes_after_sees_the_replaced_text() -> No
     assert [element["MsgContent"]["Text"] for element in answer.msg_body] == ["x or azb", "z"]
 
 
+def test_of_words_that_begin_alike_the_longest_is_replaced() -> None:
+    rules = [{"action": "replace", "words": ["dar", "Darn", "da"], "replacement": "-"}]
+
+    assert answers(rules, a_message("darned dart")).msg_body[0]["MsgContent"]["Text"] == "-ed -t"
+
+
 def test_a_replacement_is_text_and_no_pattern() -> None:
     rules = [{"action": "replace", "words": ["w"], "replacement": r"\0 \1 \\"}]
 
