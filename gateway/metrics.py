@@ -24,6 +24,12 @@ REPEATS = Counter(
     "Requests sent again and answered from memory, nothing published; a rise means clients that time out",
     ["system"],
 )
+UNRECORDED = Counter(
+    "fanfold_gateway_decisions_unrecorded_total",
+    "Decisions answered though Kafka had not acknowledged the record of them in time, so it may be lost; "
+    "a rise means that Kafka is slow or away",
+    ["system"],
+)
 TELEGRAM_UPDATES = Counter(
     "fanfold_gateway_telegram_updates_total",
     "Updates taken from Telegram: bound, refused (a link that is not good), stopped, blocked, ignored, malformed; "

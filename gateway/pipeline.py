@@ -2,9 +2,11 @@
 
 The order is the guarantee: limit, decode, authenticate, validate, recognise a
 repeat, handle, publish, answer. Success is answered only after Kafka has what the
-call meant; a refusal leaves nothing behind.
+call meant; a refusal leaves nothing behind. A decision that somebody waits for is the one exception
+(`Reply.publish_seconds`).
 """
 
+import asyncio
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,7 +22,7 @@ from config.settings import GatewaySettings
 from gateway import metrics
 from gateway.body import Typed, decode_object, read_body
 from gateway.remembered import Remembered
-from gateway.system import Answer, Call, Envelope, Operation, System
+from gateway.system import Answer, Call, Envelope, Operation, Reply, System
 from gateway.trace import Trace, trace_of
 from schemas.errors import BrokerAway, Refused, StoreAway
 from schemas.events import Event
@@ -60,6 +62,7 @@ class Gauges:
         self._seconds = metrics.REQUEST_SECONDS.labels(system, operation)
         self.body_bytes = metrics.BODY_BYTES.labels(system)
         self.repeats = metrics.REPEATS.labels(system)
+        self.unrecorded = metrics.UNRECORDED.labels(system)
 
     def observe(self, outcome: str, seconds: float) -> None:
         counter = self._outcomes.get(outcome)
@@ -102,10 +105,20 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
             async for part in reply.parts:
                 await services.publisher.publish(part)
         if reply.facts:
-            await services.publisher.publish(reply.facts)
+            await publish(reply)
         if reply.published is not None:
             await reply.published()
         return envelope.succeed(reply.data, operation.success_status)
+
+    async def publish(reply: Reply) -> None:
+        if reply.publish_seconds is None:
+            await services.publisher.publish(reply.facts)
+            return
+        try:
+            async with asyncio.timeout(reply.publish_seconds):
+                await services.publisher.publish(reply.facts)
+        except (BrokerAway, TimeoutError):
+            gauges.unrecorded.inc(len(reply.facts))
 
     async def handler(request: web.Request) -> web.StreamResponse:
         started = time.perf_counter()

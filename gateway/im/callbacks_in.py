@@ -1,7 +1,7 @@
 """POST /callbacks/im: what the IM server says, and asks, about an app.
 
 An after-callback is answered once Kafka has the fact. A before-callback is decided by the
-app's rules; it is a fact as well, with the decision. What a body of a known command
+app's rules; it is a fact as well, with the decision, which does not wait long for Kafka. What a body of a known command
 lacks to be folded is not refused: the IM server sends nothing twice for it, so it is kept.
 """
 
@@ -36,6 +36,9 @@ from schemas.im.callbacks import (
 from schemas.refusals import REASONS
 
 PATH = "/callbacks/im"
+RECORD_SECONDS = 0.5
+"""How long a decision waits for the record of it. The IM server waits for 2 s and then allows what it asked about
+(semantics, section 15): what is forbidden must not pass because Kafka is away."""
 OK = CallbackAnswer()
 
 _encode = msgspec.json.Encoder().encode
@@ -66,7 +69,7 @@ class Callbacks:
         received = Received(desk.app, *_named(call), call)
         if is_before(received.command):
             answer = decide(desk.rules, received.command, received.body)
-            return Reply(answer, (kept_fact(received, _encode(answer)),))
+            return Reply(answer, (kept_fact(received, _encode(answer)),), publish_seconds=RECORD_SECONDS)
         return Reply(OK, (_fact(received),))
 
 
