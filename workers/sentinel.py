@@ -27,8 +27,8 @@ from workers.sentinel_watch import Watch
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 1.0
-TALKATIVE = ("faust", "mode")
-"""Loggers of Faust's: a start tells of thirty parts."""
+TALKATIVE = ("faust", "mode", "workers.sentinel_recovery")
+"""Loggers of Faust's, also for classes made of its own: a start tells of thirty parts."""
 
 
 async def run_sentinel(settings: Settings, stop: asyncio.Event, health: Health) -> None:

@@ -6,9 +6,11 @@ not be in the windows, and what is there already is known by its number.
 
 Faust's own way is to commit whether or not the changelog was written, and to go on; a lost change would
 be a failure that was never counted. Here it ends the stream, and the next one begins where this was sure.
+So does a failure that Faust has left out on the way.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -17,7 +19,6 @@ import faust
 import msgspec
 import structlog
 from aiokafka.errors import IllegalStateError
-from faust.tables.manager import TableManager
 from faust.transport.drivers.aiokafka import Consumer
 from faust.types import TP, EventT, FutureMessage, StreamT
 from yarl import URL
@@ -39,6 +40,7 @@ from streams.publisher import partition_for
 from workers import reader_metrics, sentinel_metrics
 from workers.fold_batch import Publishes
 from workers.retry import Patience
+from workers.sentinel_recovery import OrderedTables
 from workers.sentinel_watch import Watch
 
 log = structlog.get_logger()
@@ -95,6 +97,8 @@ class FailureStream:
             run=settings.folder.poison_run, window=settings.folder.poison_window, share=settings.folder.poison_share
         )
         self._generation: int | None = None
+        self._unwritten: deque[tuple[EventT[bytes], asyncio.Future[Any]]] = deque()
+        """Failures dealt with, while Kafka is yet to have what they have changed."""
         self._done: dict[int, int] = {}
         """Partition to the offset behind the last failure dealt with, and to the time of the newest one."""
         self._newest: dict[int, int] = {}
@@ -139,22 +143,43 @@ class FailureStream:
 
     async def _take(self, event: EventT[bytes]) -> None:
         """One failure, from its record to its acknowledgement."""
-        self._restored()
+        if not self._restored():
+            return  # Of the time before the windows were whole: it comes again.
         record = to_record(event)
+        await self._check_follows(record)
         step = PLANNER.decide(record)
         if isinstance(step, Poisoned):
             await self._set_aside(step)
         else:
             self._gauge.observe(poisoned=False)
-            await self._count(step.event, failed_in(step), record.partition)
-        self._done[record.partition] = record.offset + 1
+            if not await self._count(step.event, failed_in(step), record.partition):
+                return
+        self._done[record.partition] = max(record.offset + 1, self._done.get(record.partition, 0))
         self._acknowledge(event)
 
-    async def _count(self, event: Event, failed: UsageFailed, partition: int) -> None:
+    async def _check_follows(self, record: Record) -> None:
+        """Raises BrokerAway where failures between the last one and this were not given to us.
+
+        What the topic has no more, for it was kept too long, is not waited for.
+        """
+        due = self._due(record.partition)
+        if record.offset <= due:
+            return
+        tp = TP(record.topic, record.partition)
+        first = (await self.app.consumer.earliest_offsets(tp))[tp]
+        if record.offset > first:
+            raise BrokerAway(f"{record.topic}-{record.partition}: {due} was due and {record.offset} came")
+        log.warning("failures_expired", partition=record.partition, due=due, first=first)
+
+    async def _count(self, event: Event, failed: UsageFailed, partition: int) -> bool:
+        """Whether it was: not, if partitions have changed hands meanwhile."""
         key = event.subject
         if not self._watch.knows(failed):
             # Its alert may just have been set.
+            generation = self._generation
             await self._patience.while_transient(self._watch.refresh)
+            if not self._restored() or generation != self._generation:
+                return False
         kept = self._watch.take(key, failed, event.time)
         if kept.changed is not None:
             self._windows[_window(key, kept.changed)] = self._watch.bucket(key, kept.changed)
@@ -163,6 +188,7 @@ class FailureStream:
                 del self._windows[window]
         self._newest[partition] = max(self._newest.get(partition, NEVER), unix_milliseconds(event.time))
         await self._patience.while_transient(self._watch.settle, key, failed, self._reached(partition))
+        return True
 
     async def _set_aside(self, poisoned: Poisoned) -> None:
         record = poisoned.record
@@ -176,28 +202,31 @@ class FailureStream:
             raise Halted(f"{record.topic}-{record.partition} at {record.offset}: {poisoned.reason}: too much poison")
 
     def _acknowledge(self, event: EventT[bytes]) -> None:
-        """As soon as Kafka has what this failure has changed in the windows."""
-        sent, self._windows.sent = self._windows.sent, []
-        if not sent:
-            event.ack()
-            return
+        """As soon as Kafka has what this failure has changed in the windows, and those before it.
 
-        def acknowledge(written: "asyncio.Future[Any]") -> None:
+        In order: Faust may commit what is acknowledged though the one right after the committed is not.
+        """
+        sent, self._windows.sent = self._windows.sent, []
+        written = asyncio.gather(*sent)
+        self._unwritten.append((event, written))
+        written.add_done_callback(self._acknowledge_written)
+
+    def _acknowledge_written(self, _: "asyncio.Future[Any]") -> None:
+        while self._unwritten and self._unwritten[0][1].done():
+            event, written = self._unwritten.popleft()
             if written.cancelled():
                 return
-            if (error := written.exception()) is None:
-                event.ack()
-            else:
+            if (error := written.exception()) is not None:
                 lost = BrokerAway(f"the windows' changelog was not written: {error!r}")
                 self._crashing = asyncio.ensure_future(self.app.crash(lost))
-
-        asyncio.gather(*sent).add_done_callback(acknowledge)
+                return
+            event.ack()
 
     # ---- where it stands --------------------------------------------------------------------------------------------
 
     def _restored(self) -> bool:
         """Whether the windows are whole. After a rebalance they are built from the table, once it is whole again."""
-        if not cast("TableManager", self.app.tables).recovery.completed.is_set():
+        if cast("OrderedTables", self.app.tables).recovery.whole != self.app.consumer_generation_id:
             return False
         if self._generation != self.app.consumer_generation_id:
             self._generation = self.app.consumer_generation_id
@@ -225,10 +254,14 @@ class FailureStream:
             return None
         return None if end is None or at_ms is None else Fetched(end, at_ms)
 
+    def _due(self, partition: int) -> int:
+        """The offset of the failure to come next."""
+        begins = cast("OrderedTables", self.app.tables).recovery.begins
+        return self._done.get(partition, begins.get(TP(self._topic, partition), 0))
+
     def _lag(self, partition: int, fetched: Fetched) -> int:
         """Failures still to be dealt with."""
-        committed = cast("Consumer", self.app.consumer)._committed_offset[TP(self._topic, partition)]
-        return max(0, fetched.end - self._done.get(partition, committed or 0))
+        return max(0, fetched.end - self._due(partition))
 
     def _reached(self, partition: int) -> int:
         """Up to when the failures of a partition are known: as it was fetched last, where all of that was dealt with.
@@ -265,6 +298,7 @@ def _app(settings: Settings, folder: str) -> faust.App:
         kafka.prefix + GROUP,
         broker=[URL(f"kafka://{address.strip()}") for address in kafka.bootstrap.split(",")],
         Table=Windows,
+        TableManager=OrderedTables,
         store="memory://",
         datadir=folder,
         topic_replication_factor=kafka.replication,

@@ -24,6 +24,7 @@ from stores.mongo import Database
 from stores.mt.alert_contacts import AlertContact, keep_contact, recipient_of
 from stores.mt.alert_rules import AlertRule, drop_rules, keep_rules, rule_id
 from streams.publisher import Publisher
+from workers.commands.topics import read_lag
 from workers.embedded.ports import LOOPBACK, free_port
 
 MERCHANT, DEPT, ITEM, CONTACT = 1001, 77, "idcheck", 5
@@ -31,20 +32,21 @@ KEY = f"{DEPT}/{ITEM}"
 PERIOD = 60
 
 
-def failure(number: str, at: datetime) -> Event:
-    failed = UsageFailed(grant=KEY, dept_id=DEPT, check_item=ITEM, seq_no=number, merchant_id=MERCHANT)
+def failure(number: str, at: datetime, dept: int = DEPT) -> Event:
+    key = f"{dept}/{ITEM}"
+    failed = UsageFailed(grant=key, dept_id=dept, check_item=ITEM, seq_no=number, merchant_id=MERCHANT)
     return Event(
         id=f"{number}/failed",
         source="rater",
         type="usage.failed",
-        subject=KEY,
+        subject=key,
         time=at,
         data=msgspec.json.encode(failed),
     )
 
 
-async def watching(database: Database, since: datetime) -> None:
-    """Three failures within a minute are told to one contact."""
+async def watching(database: Database, since: datetime, error_count: int = 3) -> None:
+    """So many failures within a minute are told to one contact."""
     contact = AlertContact(id=CONTACT, merchant_id=MERCHANT, linkman="Li", created_at=since, updated_at=since)
     await keep_contact(database, contact)
     rule = AlertRule(
@@ -52,7 +54,7 @@ async def watching(database: Database, since: datetime) -> None:
         merchant_id=MERCHANT,
         item=ITEM,
         period_seconds=PERIOD,
-        error_count=3,
+        error_count=error_count,
         contacts=(CONTACT,),
         since=since,
         set_by=1,
@@ -177,6 +179,34 @@ async def test_an_episode_is_told_once_though_the_sentinel_is_killed_in_the_midd
     assert event.id == f"{KEY}/1/raised"
     alert = msgspec.json.decode(event.data, type=AlertRaised)
     assert (alert.errors, alert.recipients) == (3, (recipient_of(CONTACT),))
+
+
+async def test_of_failures_none_is_left_out_however_often_the_sentinel_is_killed(
+    settings: Settings, synced: tuple[Topic, ...], database: Database
+) -> None:
+    """What waits while windows are being built, and what came before, is in the windows: told again, it is known."""
+    now = datetime.now(UTC)
+    await watching(database, now - timedelta(hours=1), error_count=1_000)
+    failures = [failure(str(index), now, dept=index % 12) for index in range(120)]
+
+    async def all_committed() -> bool:
+        return not any(part.behind for part in await read_lag(settings.kafka) if part.group == "sentinel")
+
+    async with Publisher(settings.kafka) as publisher:
+        await publisher.wait_connected()
+        for begin in range(0, len(failures), 30):
+            await publisher.publish(failures[begin : begin + 30])
+            async with sentinel(settings) as running:
+                await eventually(all_committed, seconds=60)
+                await running.end(signal.SIGKILL)
+        await publisher.publish(failures)
+        async with sentinel(settings) as last:
+
+            async def all_told_again() -> bool:
+                return await last.read("counted") + await last.read("known") >= len(failures)
+
+            await eventually(all_told_again, seconds=60)
+            assert await last.read("counted") == 0
 
 
 async def test_of_two_sentinels_one_goes_on_with_the_windows_of_the_other(
