@@ -108,6 +108,8 @@ def build_handler(system: System, operation: Operation, services: Services) -> H
             await publish(reply)
         if reply.published is not None:
             await reply.published()
+        if reply.refused is not None:
+            raise reply.refused
         return envelope.succeed(reply.data, operation.success_status)
 
     async def publish(reply: Reply) -> None:

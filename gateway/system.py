@@ -54,6 +54,8 @@ class Reply(msgspec.Struct, frozen=True):
     published: Callable[[], Awaitable[object]] | None = None
     """Puts down that the facts are published, before the answer; raises StoreAway where it cannot. Without it the
     caller is told to send the call again, so a handler that finds it missing repeats the same facts."""
+    refused: Refused | None = None
+    """Answered in place of the data: a refusal that the facts tell somebody else of."""
     publish_seconds: float | None = None
     """Where the answer matters more than the facts: after so long, or where Kafka is away, it is given without them."""
 

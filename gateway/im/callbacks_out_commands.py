@@ -111,7 +111,7 @@ def calling_back(commands: Iterable[Command], callbacks: CallbacksOut, unread: U
         if command.operation_id in tells:
             handle = _then(handle, callbacks, *tells[command.operation_id])
         if command.operation_id == "imSendMsg":
-            handle = _asked_first(handle, callbacks, Typed(command.body, nul_in_text=command.nul_in_text))
+            handle = _asked_first(command, handle, callbacks)
         return command if handle is command.handle else msgspec.structs.replace(command, handle=handle)
 
     return tuple(of(command) for command in commands)
@@ -140,14 +140,19 @@ def _written(reply: Reply) -> Json:
 # ---- before ----------------------------------------------------------------------------------------------------------
 
 
-def _asked_first(handle: Handle, callbacks: CallbacksOut, typed: Typed) -> Handle:
-    """sendmsg: the app may deny a message, drop it, or change what it says."""
+def _asked_first(command: Command, handle: Handle, callbacks: CallbacksOut) -> Handle:
+    """sendmsg: the app may deny a message, drop it, or change what it says.
+
+    What is no message, or has no receiver, it is not asked about. What fails once it has let the message go
+    it is told (semantics, section 15), as the caller is.
+    """
+    typed = Typed(command.body, nul_in_text=command.nul_in_text)
 
     async def handled(caller: Caller, body: SendMsg) -> Reply:
         request: Json = caller.call.raw
         if not callbacks.wants(caller.app.id, BEFORE_SEND) or FORBID_BEFORE in body.forbid_callback_control:
             return await handle(caller, body)
-        checked_body(body.msg_body, body.cloud_custom_data)
+        await command.check(caller, body)
         seq = request.get("MsgSeq")
         # Chosen now: the app is told the key that the message will have.
         request = {**request, "MsgSeq": random.getrandbits(32) if seq is None else seq}
@@ -155,15 +160,30 @@ def _asked_first(handle: Handle, callbacks: CallbacksOut, typed: Typed) -> Handl
         verdict = await callbacks.ask(caller, BEFORE_SEND, {"CallbackCommand": BEFORE_SEND, **message})
         if verdict.error_code == DROP:
             return Reply(Sent(msg_time=message["MsgTime"], msg_key=message["MsgKey"]))
-        changed = {"MsgBody": verdict.msg_body, "CloudCustomData": verdict.cloud_custom_data}
+        said = {"MsgBody": verdict.msg_body, "CloudCustomData": verdict.cloud_custom_data}
+        changed = {name: value for name, value in said.items() if value is not None}
         try:
-            now = typed.validate({**request, **{name: value for name, value in changed.items() if value is not None}})
+            now = typed.validate({**request, **changed})
             checked_body(now.msg_body, now.cloud_custom_data)
         except Refused:
-            raise Failed(BAD_ANSWER) from None
-        return await handle(caller, now)
+            return _failed(caller, callbacks, request, message, Failed(BAD_ANSWER))
+        try:
+            return await handle(caller, now)
+        except Failed as failed:
+            return _failed(caller, callbacks, request, message | changed, failed)
 
     return handled
+
+
+def _failed(caller: Caller, callbacks: CallbacksOut, request: Json, message: Json, failed: Failed) -> Reply:
+    if FORBID_AFTER in _forbidden(request):
+        raise failed
+    outcome = {"SendMsgResult": failed.code, "ErrorInfo": str(failed), "UnreadMsgNum": -1}
+    conversation = conversation_of(caller.app.id, message["From_Account"], message["To_Account"])
+    # With the code: the same message may be sent within its second after all.
+    what = f"{conversation}/{message['MsgKey']}/{failed.code}"
+    body = {"CallbackCommand": AFTER_SEND, **message, **outcome}
+    return Reply(facts=callbacks.after(caller, AFTER_SEND, body, what, conversation), refused=failed)
 
 
 def _message(request: Json, sender: str, at: int) -> dict[str, Any]:

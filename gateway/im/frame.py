@@ -36,6 +36,10 @@ class Caller(msgspec.Struct, frozen=True):
         return self.call.received_at
 
 
+async def unchecked(_caller: Caller, _body: msgspec.Struct) -> None:
+    """Whatever it is, it may be done."""
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """One call of the API, as a module declares it. `handle` gets the caller and the typed body."""
 
@@ -45,6 +49,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """The last part of the path."""
     body: type[msgspec.Struct]
     handle: Callable[..., Awaitable[Reply]]
+    check: Callable[..., Awaitable[None]] = unchecked
+    """Refuses what `handle` would refuse; asked first where somebody else is to be asked about the call."""
     field_codes: Mapping[str, int] = msgspec.field(default_factory=dict)
     """Codes for a field that is missing or wrong, where it is not the service's `bad_field`."""
     info: str = ""

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.im.envelope import SomeFailed
-from gateway.im.frame import Caller, Command
+from gateway.im.frame import Caller, Command, unchecked
 from gateway.im.messages_facts import (
     ACCOUNT_UNKNOWN,
     CLOCKS_APART,
@@ -82,14 +82,22 @@ class Messages:
         self._presence = Presence(database)
 
     async def send(self, caller: Caller, body: SendMsg) -> Reply:
+        draft = await self._sendable(caller, body)
+        facts = await self._facts(caller, draft, (body.to_account,))
+        return Reply(Sent(msg_time=draft.key.time, msg_key=str(draft.key)), facts)
+
+    async def check(self, caller: Caller, body: SendMsg) -> None:
+        """Refuses what `send` would refuse."""
+        await self._sendable(caller, body)
+
+    async def _sendable(self, caller: Caller, body: SendMsg) -> Draft:
         draft = _draft(caller, body)
         known = await self._accounts.existing(caller.app, (draft.sender, body.to_account))
         if draft.sender not in known:
             raise Failed(ACCOUNT_UNKNOWN)
         if body.to_account not in known:
             raise Failed(TO_UNKNOWN)
-        facts = await self._facts(caller, draft, (body.to_account,))
-        return Reply(Sent(msg_time=draft.key.time, msg_key=str(draft.key)), facts)
+        return draft
 
     async def send_batch(self, caller: Caller, body: BatchSendMsg) -> Reply:
         """One copy for each receiver that there is, all under one key."""
@@ -186,7 +194,11 @@ def message_commands(database: Database) -> Sequence[Command]:
     own = Messages(database)
 
     def command(
-        operation_id: str, name: str, body: type[msgspec.Struct], handle: Callable[..., Awaitable[Reply]]
+        operation_id: str,
+        name: str,
+        body: type[msgspec.Struct],
+        handle: Callable[..., Awaitable[Reply]],
+        check: Callable[..., Awaitable[None]] = unchecked,
     ) -> Command:
         return Command(
             operation_id=operation_id,
@@ -194,12 +206,13 @@ def message_commands(database: Database) -> Sequence[Command]:
             name=name,
             body=body,
             handle=handle,
+            check=check,
             field_codes=FIELD_CODES,
             nul_in_text=True,
         )
 
     return (
-        command("imSendMsg", "sendmsg", SendMsg, own.send),
+        command("imSendMsg", "sendmsg", SendMsg, own.send, own.check),
         command("imBatchSendMsg", "batchsendmsg", BatchSendMsg, own.send_batch),
         command("imImportMsg", "importmsg", ImportMsg, own.import_one),
     )

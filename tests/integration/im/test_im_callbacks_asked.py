@@ -84,8 +84,11 @@ class Sending:
         settings = ImSettings.model_validate({"apps": {APP: app}})
         self.app = apps_of(settings)[APP]
         self.sent: list[SendMsg] = []
+        self.fails: Failed | None = None
 
         async def send(caller: Caller, message: SendMsg) -> Reply:
+            if self.fails is not None:
+                raise self.fails
             self.sent.append(message)
             seq = 77 if message.msg_seq is None else message.msg_seq
             at = int(caller.at.timestamp())
@@ -181,13 +184,6 @@ async def test_the_app_may_change_what_a_message_says_and_is_told_of_the_changed
     assert (told["MsgBody"], told["CloudCustomData"], told["UnreadMsgNum"]) == (said, "new", 7)
 
 
-async def test_what_is_no_message_the_app_is_not_asked_about(send: Sending, receiver: Receiver) -> None:
-    with pytest.raises(Failed) as failed:
-        await send(MsgBody=[{"MsgType": "TIMNoElem", "MsgContent": {}}])
-
-    assert (failed.value.code, receiver.received) == (90002, [])
-
-
 @pytest.mark.parametrize(
     "said", [[], [{"MsgType": "TIMTextElem"}], [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "x" * 20_000}}]]
 )
@@ -196,10 +192,43 @@ async def test_a_change_that_makes_no_message_is_the_apps_fault(
 ) -> None:
     receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": said}
 
-    with pytest.raises(Failed) as failed:
-        await send()
+    reply = await send()
 
-    assert (failed.value.code, send.sent) == (90992, [])
+    told = told_in(reply)
+    judge_body(told)
+    assert (refusal(reply), send.sent) == (90992, [])
+    assert (told["SendMsgResult"], told["UnreadMsgNum"]) == (90992, -1)
+    # What was asked about, for what came of it is no message.
+    assert told["MsgBody"] == receiver.received[0].body["MsgBody"]
+
+
+def refusal(reply: Reply) -> int:
+    assert isinstance(reply.refused, Failed)
+    return reply.refused.code
+
+
+async def test_what_fails_once_the_app_has_let_it_go_is_told_to_it_too(send: Sending, receiver: Receiver) -> None:
+    said = [{"MsgType": "TIMTextElem", "MsgContent": {"Text": "flowers"}}]
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": said}
+    send.fails = Failed(90012)
+
+    reply = await send()
+
+    told = told_in(reply)
+    judge_body(told)
+    assert refusal(reply) == told["SendMsgResult"] == 90012
+    assert (told["UnreadMsgNum"], told["ErrorInfo"], told["MsgBody"]) == (-1, str(send.fails), said)
+    with pytest.raises(Failed):
+        await send(ForbidCallbackControl=["ForbidAfterSendMsgCallback"])
+
+
+async def test_one_that_failed_and_is_sent_again_within_its_second_is_told_both_times(send: Sending) -> None:
+    send.fails = Failed(90012)
+    failed = await send()
+    send.fails = None
+
+    (first,), (second,) = failed.facts, (await send()).facts
+    assert first.identity != second.identity
 
 
 @pytest.mark.parametrize(

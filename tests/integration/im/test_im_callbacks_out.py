@@ -230,6 +230,38 @@ async def test_what_the_app_denies_is_nowhere_and_what_it_drops_looks_sent(im: I
     assert await eventually(counted) == 1
 
 
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"To_Account": "nobody"}, 90012),
+        ({"From_Account": "nobody"}, 90048),
+        ({"MsgLifeTime": 604_801}, 90026),
+        ({"MsgBody": [{"MsgType": "TIMNoElem", "MsgContent": {}}]}, 90002),
+        ({"OfflinePushInfo": {"PushFlag": 0, "Ext": "x" * 13_000}}, 93000),
+    ],
+)
+async def test_what_cannot_be_sent_the_app_is_not_asked_about(
+    im: ImApi, receiver: Receiver, fields: dict[str, Any], code: int
+) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "ErrorCode": 2}  # it would look sent
+    body = {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("x"), **fields}
+
+    assert (await im.ask("openim/sendmsg", body)).code == code
+    assert not [*receiver.of(BEFORE_SEND, From_Account=bob), *receiver.of(BEFORE_SEND, To_Account=al)]
+
+
+async def test_what_the_app_has_made_no_message_of_is_told_as_failed_to_both(im: ImApi, receiver: Receiver) -> None:
+    await im.imported(bob := a_user(), al := a_user())
+    receiver.answers[BEFORE_SEND] = lambda _: {**OK, "MsgBody": []}
+    body = {"From_Account": bob, "To_Account": al, "MsgRandom": 1, "MsgBody": a_text("x")}
+
+    assert (await im.ask("openim/sendmsg", body)).code == 90992
+
+    judge(told := await receiver.one(AFTER_SEND, From_Account=bob))
+    assert (told.body["SendMsgResult"], told.body["UnreadMsgNum"]) == (90992, -1)
+
+
 async def test_messages_of_a_conversation_are_told_in_order_though_one_is_not_taken_at_once(
     im: ImApi, receiver: Receiver
 ) -> None:
