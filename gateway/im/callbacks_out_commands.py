@@ -126,7 +126,7 @@ def _then(handle: Handle, callbacks: CallbacksOut, wanted: str, tell: Tell) -> H
         request = msgspec.to_builtins(body) if wanted == AFTER_SEND else caller.call.raw
         told = await tell(Called(caller, request, _written(reply), reply.facts))
         events = [callbacks.after(caller, each.command, each.body, each.what, each.conversation) for each in told]
-        return Reply(reply.data, (*reply.facts, *(event for some in events for event in some)))
+        return msgspec.structs.replace(reply, facts=(*reply.facts, *(event for some in events for event in some)))
 
     return handled
 
