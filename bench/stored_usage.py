@@ -65,7 +65,7 @@ def _call(number: int, count: int, now: datetime) -> tuple[UsageRecorded, dateti
         "seqNo": f"seq-{number:09}",
         "deptId": 10 * merchant(number),
         "checkItem": f"P{number // CUSTOMERS % PRODUCTS}",
-        "success": int(number % 5 > 0),
+        "success": int(number % 7 > 0),
         "tradeNo": f"trade-{number}",
         "finalSource": f"S{number % SOURCES}",
         "resultCode": 0,

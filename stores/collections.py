@@ -167,6 +167,8 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("dept_id", 1), ("item", 1)), unique=True),
         Index((("item", 1), ("_id", 1))),
         Index((("merchant_id", 1), ("_id", 1))),
+        # Those that are there, and those that wait for audit.
+        Index((("deleted_at", 1), ("state", 1), ("_id", 1))),
         Index((("updated_at", 1),)),
     ),
     ASSIGNMENTS: (Index((("dept_id", 1), ("item", 1), ("upstream_id", 1)), unique=True),),
@@ -179,6 +181,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     ),
     TASKS: (
         Index((("task_key", 1), ("_id", 1))),
+        Index((("task_key", 1), ("dept_id", 1), ("_id", 1))),
         # What is to be executed or was left half written: few, of all that are kept.
         Index((("plan_at", 1),), only_where={"waits": True}),
         Index((("updated_at", 1),), only_where={"settled": False}),
@@ -251,10 +254,19 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
         Index((("state", 1), ("created_at", 1)), only_where={"state": "unrated"}),
     ),
     totals.CUST_HOURLY: (Index((("day", 1),)),),
-    totals.CUST_DAILY: (Index((("merchant_id", 1), ("day", 1))), Index((("day", 1),))),
-    totals.CUST_MONTHLY: (Index((("merchant_id", 1), ("month", 1))), Index((("month", 1),))),
-    totals.SOURCE_DAILY: (Index((("day", 1),)),),
-    totals.SOURCE_MONTHLY: (Index((("month", 1),)),),
+    # With `_id` after the time: bills are listed by both.
+    totals.CUST_DAILY: (
+        Index((("merchant_id", 1), ("day", 1))),
+        Index((("dept_id", 1), ("day", 1), ("_id", 1))),
+        Index((("day", 1), ("_id", 1))),
+    ),
+    totals.CUST_MONTHLY: (
+        Index((("merchant_id", 1), ("month", 1))),
+        Index((("dept_id", 1), ("month", 1), ("_id", 1))),
+        Index((("month", 1), ("_id", 1))),
+    ),
+    totals.SOURCE_DAILY: (Index((("source", 1), ("day", 1), ("_id", 1))), Index((("day", 1), ("_id", 1)))),
+    totals.SOURCE_MONTHLY: (Index((("source", 1), ("month", 1), ("_id", 1))), Index((("month", 1), ("_id", 1)))),
     totals.FREE_USAGE: (),
     STATEMENTS: (
         Index((("id", 1),), unique=True),
@@ -270,6 +282,7 @@ COLLECTIONS: dict[str, tuple[Index, ...]] = {
     INVOICES: (
         Index((("merchant_id", 1), ("_id", 1))),
         Index((("dept_ids", 1), ("_id", 1))),
+        Index((("state", 1), ("_id", 1))),
         Index((("unsettled", 1), ("created_at", 1)), only_where={"unsettled": True}),
     ),
     PAYMENTS: (

@@ -154,7 +154,8 @@ def field_of(bill_type: str) -> str:
 
 
 def newest_first(field: str) -> list[tuple[str, int]]:
-    return [(field, -1), ("_id", 1)]
+    # Both backwards: an index has them forwards.
+    return [(field, -1), ("_id", -1)]
 
 
 def span(field: str, first: str | None, last: str | None) -> dict[str, Any]:
