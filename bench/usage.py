@@ -153,21 +153,26 @@ def _customer(dept_id: int) -> int:
 async def bare_inserts(bench: Bench, name: str) -> float:
     """Records a second if keeping them were all there is to do."""
     async with bench.database(name) as database:
-        records = await records_of(bench, database)
-        started = time.perf_counter()
-        for first in range(0, len(records), BULK):
-            inserts = [InsertOne(record) for record in records[first : first + BULK]]
-            await database[USAGE_RECORDS].bulk_write(inserts, ordered=False)
-        return bench.count / (time.perf_counter() - started)
+        return bench.count / await inserted(database, bench.calls())
 
 
-async def records_of(bench: Bench, database: Database) -> list[Document]:
+async def inserted(database: Database, calls: Sequence[Event]) -> float:
+    """Seconds that it takes to keep the records of these calls, which are made beforehand."""
+    records = await records_of(database, calls)
+    started = time.perf_counter()
+    for first in range(0, len(records), BULK):
+        inserts = [InsertOne(record) for record in records[first : first + BULK]]
+        await database[USAGE_RECORDS].bulk_write(inserts, ordered=False)
+    return time.perf_counter() - started
+
+
+async def records_of(database: Database, calls: Sequence[Event]) -> list[Document]:
     """As the rater keeps them."""
     now = datetime.now(UTC)
     book = await PriceBooks(database).latest(now)
     personal = Personal([SecretStr(KEY)])
     records = []
-    for offset, event in enumerate(bench.calls()):
+    for offset, event in enumerate(calls):
         usage = msgspec.json.decode(event.data, type=UsageRecorded)
         call = call_of(event, usage, ZONE)
         rated = rate(call, book)
@@ -235,21 +240,29 @@ async def counted(database: Database) -> int:
 
 
 async def grow(bench: Bench, console: Console, window: int = 100_000) -> None:
-    """The rate at which each further hundred thousand records go in, bare inserts of as many beside it."""
+    """What each of a further hundred thousand records costs, and bare inserts of the same into a database beside it.
+
+    Both fill up alike, in one store: the rater's part is what its cost grows by beyond theirs.
+    """
     kafka = bench.kafka("grow.")
-    async with bench.database("grow") as database, open_cluster(kafka) as cluster:
+    async with bench.database("grow") as database, bench.database("bare") as bare, open_cluster(kafka) as cluster:
         await cluster.sync(TOPICS)
         async with running(rater_command(bench, kafka, "grow")), Publisher(kafka) as publisher:
             await publisher.wait_connected()
             for first in range(0, bench.count, window):
-                calls = bench.calls(first, window)
+                calls = bench.calls(first, min(window, bench.count - first))
+                last = first + len(calls)
                 started = time.perf_counter()
-                for start in range(0, window, CHUNK):
+                for start in range(0, len(calls), CHUNK):
                     await publisher.publish(calls[start : start + CHUNK])
-                while await counted(database) < first + window:  # noqa: ASYNC110
+                while await counted(database) < last:  # noqa: ASYNC110
                     await asyncio.sleep(POLL_SECONDS)
-                micros = (time.perf_counter() - started) / window * 1e6
-                console.print(f"{first + window:>9,} records: {micros:.0f} us each", highlight=False)
+                rated = (time.perf_counter() - started) / len(calls) * 1e6
+                # In parts: whole records of a window are more than one wants in memory.
+                parts = [await inserted(bare, calls[start : start + CHUNK]) for start in range(0, len(calls), CHUNK)]
+                alone = sum(parts) / len(calls) * 1e6
+                line = f"{last:>9,} records: {rated:.0f} us each, bare inserts {alone:.0f} us"
+                console.print(line, highlight=False)
 
 
 async def ingest(bench: Bench, console: Console) -> None:
