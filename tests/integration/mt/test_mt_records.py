@@ -198,7 +198,8 @@ async def _downloaded(portals: Portals, link: str) -> bytes | None:
 async def test_calls_that_are_named_are_rated_again_in_the_order_of_the_log(
     portals: Portals, mt_database: Database, personal: Personal
 ) -> None:
-    calls = [await insert_record(mt_database, personal, MERCHANT) for _ in range(3)]
+    # By their numbers they are the other way round.
+    calls = [await insert_record(mt_database, personal, MERCHANT, seqNo=f"named-{3 - number}") for number in range(3)]
     unknown = {"seqNos": ["none-of-these"]}
 
     await portals.operator.ok(COMPENSATE, {"seqNos": [calls[1], calls[2], calls[0], calls[1]]})
