@@ -1,8 +1,8 @@
 """Money that is bound to statements: invoices take of what may be invoiced, payments settle what is open.
 
 An amount is spread over statements, the oldest first. A share is kept in the statement
-under the name of its invoice or payment, so to give it again changes nothing; one that was
-given back stays there as 0, so that who comes late does not give it again.
+under the name of its invoice or payment, so to give it again changes nothing; an invoice's
+that was given back stays there as 0, so that who comes late does not give it again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -62,8 +62,13 @@ def spread_payment(
 
 
 def settle(statement: Statement, payment: str, at_most_micro: int) -> Statement:
-    """With as much settled as is open and the payment has for it; unchanged where it was decided before."""
-    if payment in statement.payment_shares:
+    """With as much settled as is open, and the payment has for it in all; unchanged where that was given before.
+
+    A payment may come to have more for it. It never has less, and what is open never grows: so whoever gives it, and
+    however often, it comes to the same.
+    """
+    given = statement.payment_shares.get(payment, 0)
+    more = max(0, min(at_most_micro - given, statement.open_micro)) if statement.state in OWED else 0
+    if payment in statement.payment_shares and not more:
         return statement
-    share = max(0, min(at_most_micro, statement.open_micro)) if statement.state in OWED else 0
-    return replace(statement, payment_shares={**statement.payment_shares, payment: share})
+    return replace(statement, payment_shares={**statement.payment_shares, payment: given + more})

@@ -41,7 +41,7 @@ class Payment(msgspec.Struct, frozen=True, rename={"id": "_id"}, kw_only=True):
     told: Mapping[str, int] | None = None
     """By statement number what it is for, where whoever paid has said so."""
     plan: Mapping[str, int] = msgspec.field(default_factory=dict)
-    """By statement number what it settles at most; never taken back."""
+    """By statement number what it settles at most, in all; it only grows."""
     replanned: int | None = None
     """How often there was more to settle than planned. Whoever goes on with a plan compares it."""
     settled: Mapping[str, int] = msgspec.field(default_factory=dict)
@@ -107,7 +107,9 @@ async def settle_in(till: Till, payment: Payment) -> Payment:
         given = await _given(till, payment)
         rest = payment.amount_micro - sum(given.values())
         if more := await _more(till, payment, rest):
-            after = replace(payment, plan={**payment.plan, **more}, replanned=(payment.replanned or 0) + 1)
+            # In all: also of a statement that a part was planned for because the rest was thought to go elsewhere.
+            plan = {**payment.plan} | {number: given.get(number, 0) + micro for number, micro in more.items()}
+            after = replace(payment, plan=plan, replanned=(payment.replanned or 0) + 1)
         else:
             debt = debt_micro(await till.owed(payment.merchant_id))
             after = replace(payment, settled=given, residue_micro=rest, after_debt_micro=debt, settling=None)
@@ -159,7 +161,7 @@ async def _audit(till: Till, payment: Payment, after: Payment, actor: Actor, at:
 
 
 async def _given(till: Till, payment: Payment) -> dict[str, int]:
-    """By statement number what the plan came to; a part that was given stays what it is."""
+    """By statement number what the plan came to; a part that was given is never taken back."""
     given: dict[str, int] = {}
     at = payment.audited_at or payment.created_at
     actor = Actor(payment.audited_by, payment.audited_name)
@@ -175,5 +177,4 @@ async def _more(till: Till, payment: Payment, rest_micro: int) -> dict[str, int]
     """What else the rest is for, where nobody has said what it is for."""
     if rest_micro == 0 or payment.told is not None:
         return {}
-    owed = await till.owed(payment.merchant_id)
-    return spread_payment((each for each in owed if each.statement_no not in payment.plan), rest_micro)
+    return spread_payment(await till.owed(payment.merchant_id), rest_micro)
