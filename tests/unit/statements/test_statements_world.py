@@ -8,7 +8,8 @@ from random import Random
 from typing import Any
 
 import pytest
-from billing_world import WALLETS, Act, World, at_once
+from billing_store import Act, at_once
+from customers_world import WALLETS, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
