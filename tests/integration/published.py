@@ -1,6 +1,8 @@
 """What has been published under a test's prefix, read to the end."""
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import UnknownError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from config.settings import KafkaSettings
 from config.topics import TOPICS
@@ -36,8 +38,15 @@ async def published(kafka: KafkaSettings) -> list[Event]:
 async def _mark(kafka: KafkaSettings, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
     """Write a mark on every partition: an end that does not depend on how a broker counts."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap, acks="all")
+    # What the embedded broker may answer when it has only just begun.
+    trying = AsyncRetrying(
+        retry=retry_if_exception_type(UnknownError), stop=stop_after_attempt(5), wait=wait_fixed(0.2)
+    )
     await producer.start()
     try:
-        return {tp: (await producer.send_and_wait(tp.topic, MARK, partition=tp.partition)).offset for tp in partitions}
+        return {
+            tp: (await trying(producer.send_and_wait, tp.topic, MARK, partition=tp.partition)).offset
+            for tp in partitions
+        }
     finally:
         await producer.stop()

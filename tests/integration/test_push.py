@@ -121,7 +121,7 @@ async def test_what_is_given_up_becomes_a_dead_letter_and_its_replay_is_tried_ag
         letters = DeadLetters(database)
         [shown] = await letters.page(Which(), after=None, limit=5)
         async with open_sender(quick.kafka) as sender:
-            await replay(letters, sender, shown.id, datetime.now(UTC))
+            await replay(letters, sender, shown.id, datetime.now(UTC), lambda sealed: sealed)
         [delivery] = await settled(database, 1)
 
     assert [attempt["outcome"] for attempt in delivery["attempts"]] == ["refused", "delivered"]

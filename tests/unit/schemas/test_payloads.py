@@ -12,6 +12,7 @@ from config.topics import EVENT_TYPES, TOPICS
 from handlers.routes import ROUTES
 from schemas.delivery import DeliveryPlanned
 from schemas.detection import DetectionNoticed
+from schemas.im.callbacks import CallbackReceived
 from schemas.im.message import MessageModified, MessageRelayed, MessageSent, OfflinePush
 from schemas.inbox import InboxEntered
 from schemas.letter import DeadLettered
@@ -30,7 +31,10 @@ FREE_FORM = {
     (MessageRelayed, "body[]"),
     (MessageModified, "body[]"),
     (OfflinePush, "offline_push.info"),
+    (CallbackReceived, "profile"),
 }
+OPAQUE = {(MessageSent, "custom_data"), (MessageRelayed, "custom_data"), (MessageModified, "custom_data")}
+"""The app's own text in a message may hold a NUL."""
 
 
 def fields_of(payload: type, place: str = "") -> Iterator[Place]:
@@ -89,6 +93,8 @@ def test_texts_have_a_longest_length_and_no_nul() -> None:
             if payload is DeadLettered:  # a record as it was; its size is Kafka's to limit
                 continue
             assert kind.max_length is not None, (payload, place)
+            if (owner, place.partition(".")[2]) in OPAQUE:
+                continue
             assert kind.pattern is not None, (payload, place)
             assert not re.search(kind.pattern, "user/1\0"), (payload, place)
             assert not re.search(kind.pattern, "1\0"), (payload, place)
