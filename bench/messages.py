@@ -11,7 +11,7 @@ processes, loaded by another process:
 Each with 1,000 pairs of people, and with one hot pair, whose messages share a partition and two documents. A rate
 runs from the first call to the moment in which all that was answered is stored and, by fanfold, counted as unread.
 Then, at a steady pace, from an answer to the message being in `get_c2c_unread_msg_num`. All of it again with more
-messages in the store, written there in bulk.
+messages in the store, written there in bulk; the store has come to rest before.
 """
 
 import argparse
@@ -35,6 +35,7 @@ from bench.gateway import Contender as Loaded
 from bench.gateway import cpu_seconds, load, server
 from bench.load import ADMIN, APP, KEY, PAIRS, Measured, a_message, query, talkers
 from bench.peers import bare_messages
+from bench.rest import at_rest
 from bench.stored_messages import fill
 from bench.visible import percentile
 from config.settings import KafkaSettings, MongoSettings
@@ -330,6 +331,7 @@ async def run(arguments: argparse.Namespace) -> list[Level]:
         for stored in arguments.stored:
             await fill(database, filled, stored)
             filled = stored
+            await at_rest(store.pid)
             there = await database[MESSAGES].estimated_document_count()
             levels.append(await one_level(both, clients, there, arguments))
     return levels

@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.portal_calls import BASELINE, CUSTOMER, OPERATOR, Ask, calls
+from bench.rest import at_rest
 from bench.stored_portals import fill_portals
 from bench.stored_usage import DAYS, fill
 from bench.visible import percentile
@@ -132,7 +133,7 @@ def _filter_of(command: dict[str, Any]) -> dict[str, Any]:
     return conditions
 
 
-async def measure(chosen: argparse.Namespace, settings: Settings, heard: Asked) -> int:
+async def measure(chosen: argparse.Namespace, settings: Settings, heard: Asked, store: int) -> int:
     zone = Zone(settings.metering.zone)
     now = datetime.now(UTC)
     table = Table(
@@ -146,7 +147,8 @@ async def measure(chosen: argparse.Namespace, settings: Settings, heard: Asked) 
         started = time.perf_counter()
         await fill(database, Personal(settings.metering.secrets_keys), zone, chosen.records, now)
         await fill_portals(database, zone, chosen.records, now)
-        Console().print(f"filled in {time.perf_counter() - started:.0f} s")
+        await at_rest(store)
+        Console().print(f"filled, and at rest after {time.perf_counter() - started:.0f} s")
         baseline = 0.0
         for name, call in calls(now, zone, chosen.records).items():
             heard.commands, heard.on = [], True
@@ -174,7 +176,7 @@ async def main() -> int:
     with TemporaryDirectory(prefix="fanfold-bench-") as work:
         async with (
             running(tansu.command(broker, Path(work) / "broker.log")),
-            running(secantus.command(store, None, output=Path(work) / "store.log")),
+            running(secantus.command(store, None, output=Path(work) / "store.log")) as filled,
         ):
             settings = Settings.model_validate(
                 {
@@ -192,7 +194,7 @@ async def main() -> int:
                     "log": {"level": "warning"},
                 }
             )
-            return await measure(chosen, settings, heard)
+            return await measure(chosen, settings, heard, filled.pid)
 
 
 if __name__ == "__main__":

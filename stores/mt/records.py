@@ -1,8 +1,8 @@
 """Call records as the portals list them: by customer and time, never by walking through all of them.
 
-A list that does not say since when is asked for from its end: the last hour, then further back,
-until the page is full. A count stops at `COUNTED`: how many more there are costs more to find out
-than it is worth.
+A list is asked for from its end: the last hour, then further back, until the page is full; the
+embedded store sorts all that matches. A count stops at `COUNTED`: how many more there are costs more to
+find out than it is worth.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -110,11 +110,13 @@ class Records:
         return rows[: query.page_size], total
 
     async def _from_the_end(self, which: RecordFilter, skip: int, limit: int, now: datetime) -> list[Document]:
-        if which.since is None:
-            for back in LOOKS_BACK:
-                rows = await self._newest(which, (which.until or now) - back, skip, limit)
-                if len(rows) == limit:
-                    return rows
+        end = which.until or now
+        for back in LOOKS_BACK:
+            if which.since is not None and end - back <= which.since:
+                break
+            rows = await self._newest(which, end - back, skip, limit)
+            if len(rows) == limit:
+                return rows
         return await self._newest(which, None, skip, limit)
 
     async def _newest(self, which: RecordFilter, since: datetime | None, skip: int, limit: int) -> list[Document]:
