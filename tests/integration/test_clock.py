@@ -27,7 +27,7 @@ NOW = datetime(2026, 5, 1, tzinfo=UTC)
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
     """Ticks and terms short enough to wait for."""
-    return settings.model_copy(update={"clock": ClockSettings(tick_seconds=0.05, lease_seconds=0.5)})
+    return settings.model_copy(update={"clock": ClockSettings(tick_seconds=0.05, lease_seconds=3.0)})
 
 
 @asynccontextmanager

@@ -105,7 +105,7 @@ class Demo:
         author = Author(seed, now, ACCOUNTS)
         traffic = author.traffic(calls)
         await self._receiver.register(self._http, author.readers)
-        await prepare(self._http, now)
+        await prepare(self._http, self._database, now)
         half = len(traffic.requests) // 2
         phases = [
             Phase("At a steady pace", traffic.requests[:half], PACE),

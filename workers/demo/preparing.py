@@ -7,6 +7,9 @@ from typing import Any
 import aiohttp
 import orjson
 
+from stores.mongo import Database
+from stores.mt.customers import CUSTOMERS
+from stores.mt.price_book import ACCOUNTS
 from workers.demo.messages import IMPORT_ACCOUNTS, TALKERS, path_of
 from workers.demo.sending import send
 from workers.demo.traffic import BATCH, EVENTS, JSON, OK, Request
@@ -16,15 +19,19 @@ CRM = "/mt/crm"
 KNOWN_SECONDS = 30.0
 
 
-async def prepare(http: aiohttp.ClientSession, now: datetime) -> None:
-    """All of it, by the APIs that are there for it. Raises RuntimeError for an answer that must not be."""
+async def prepare(http: aiohttp.ClientSession, database: Database, now: datetime) -> None:
+    """All of it, by the APIs that are there for it.
+
+    Raises RuntimeError for an answer that must not be, TimeoutError where the customers do not become known.
+    """
     await _ok(http, path_of(IMPORT_ACCOUNTS), {"Accounts": TALKERS})
     await _ok(http, EVENTS, list(customers(now)), BATCH)
     for product in PRODUCTS:
         about = {"checkItem": product.code, "itemName": product.name, "feeType": product.fee_type}
         await operate(http, "checkItem/add", {**about, "price": product.fee_micro / MICRO})
+    await _known(database)
     for merchant_id in MERCHANTS:
-        await _once_known(http, "customer/wallet/add", {"merchantId": merchant_id, "appcode": ""})
+        await operate(http, "customer/wallet/add", {"merchantId": merchant_id, "appcode": ""})
         (wallet,) = await operate(http, "customer/wallet/list", {"merchantId": merchant_id})
         recharge = {"merchantId": merchant_id, "walletId": wallet["id"], "rechargeAmount": RECHARGED_YUAN}
         await operate(http, "customer/wallet/recharge", recharge)
@@ -38,7 +45,7 @@ async def prepare(http: aiohttp.ClientSession, now: datetime) -> None:
             for product in PRODUCTS
         ]
         grants = {"deptId": account_of(merchant_id), "checkItemList": granted}
-        await _once_known(http, "customer/deptItem/accredit", grants)
+        await operate(http, "customer/deptItem/accredit", grants)
 
 
 async def operate(http: aiohttp.ClientSession, operation: str, body: Any) -> Any:
@@ -49,12 +56,13 @@ async def operate(http: aiohttp.ClientSession, operation: str, body: Any) -> Any
 OPERATOR = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
 
 
-async def _once_known(http: aiohttp.ClientSession, operation: str, body: Any) -> None:
-    """A call that is refused until the event is folded that tells of the customer. Raises TimeoutError."""
-    request = Request(f"{CRM}/{operation}", orjson.dumps(body), headers={**JSON, **OPERATOR})
+async def _known(database: Database) -> None:
+    """Return when the events are folded that tell of the customers: to ask before would be refused, and counted."""
+    accounts = [account_of(merchant_id) for merchant_id in MERCHANTS]
     async with asyncio.timeout(KNOWN_SECONDS):
-        while (await send(http, request))[0] != OK:  # noqa: ASYNC110 - another process's work
-            await asyncio.sleep(0.05)
+        for collection, ids in ((CUSTOMERS, list(MERCHANTS)), (ACCOUNTS, accounts)):
+            while await database[collection].count_documents({"_id": {"$in": ids}}) < len(ids):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
 
 
 async def _ok(http: aiohttp.ClientSession, path: str, body: Any, headers: dict[str, str] = JSON) -> Any:

@@ -14,6 +14,9 @@ from workers.embedded.ports import LOOPBACK, answers
 
 PROGRAM = "secantusd-py"
 IN_MEMORY = ":memory:"
+CACHE = "32G"
+"""The most that it may hold in memory; no more is taken than there is to hold. It begins to make room at a twentieth
+of this, which it cannot in memory, and then is busy with that for ever: the default came to it at 50 MB."""
 WAKE_SECONDS = 0.1
 PARALLEL_WRITES = 1
 """What its clients set `mongo.parallel_writes` to: it runs on one core, and takes turns better than it shares."""
@@ -26,7 +29,11 @@ def command(port: int, storage: Path | None, *, program: str | None = None, outp
         return None if await answers(port) else f"nobody answers at {uri(port)}"
 
     # Without syncing each commit, a kill lost acknowledged inserts.
-    kept = ("--storage-path", IN_MEMORY) if storage is None else ("--storage-path", str(storage), "--sync-on-commit")
+    kept = (
+        ("--storage-path", IN_MEMORY, "--cache-size", CACHE)
+        if storage is None
+        else ("--storage-path", str(storage), "--sync-on-commit")
+    )
     return Command(
         name="store",
         argv=(program or _installed(), "--host", LOOPBACK, "--port", str(port), *kept),

@@ -37,6 +37,7 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 async def clock_at_work(portals: Portals, database: Database) -> AsyncIterator[None]:
     """The clock's duty, ticking."""
     async with Publisher(portals.settings.kafka) as publisher:
+        await publisher.wait_connected()
         mails = StatementMails(database, publisher)
 
         async def tick() -> None:
