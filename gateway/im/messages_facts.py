@@ -1,6 +1,5 @@
 """What the calls about messages publish, and the codes that they share."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +68,7 @@ def checked_push(info: OfflinePushInfo | None) -> None:
 
 def offline_push(info: OfflinePushInfo | None, elements: tuple[Element, ...]) -> OfflinePush:
     """What is told to whoever is offline, where nothing says that nothing is. A push has no NUL anywhere."""
-    text = push_text(elements).replace("\0", "")
+    text: str = _without_nul(push_text(elements))
     if info is None:
         return OfflinePush(text=text)
     clean = _without_nul(msgspec.to_builtins(info))
@@ -80,17 +79,13 @@ def offline_push(info: OfflinePushInfo | None, elements: tuple[Element, ...]) ->
     )
 
 
-def _without_nul(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of `OfflinePushInfo`, or of a part of it, with texts that any service of pushes takes."""
-    return {name: _clean(value) for name, value in fields.items()}
-
-
-def _clean(value: Any) -> Any:
+def _without_nul(value: Any) -> Any:
+    """`OfflinePushInfo`, or a part of it, with texts that any service of pushes takes."""
     match value:
         case str():
             return value.replace("\0", "")
         case dict():
-            return _without_nul(value)
+            return {name: _without_nul(inner) for name, inner in value.items()}
     return value
 
 
@@ -101,15 +96,13 @@ def checked_key(text: str) -> MessageKey:
     return key
 
 
-def fact(
-    caller: Caller, event_id: str, event_type: str, conversation: str, at: datetime, data: msgspec.Struct
-) -> Event:
+def fact(caller: Caller, event_id: str, event_type: str, subject: str, at: datetime, payload: msgspec.Struct) -> Event:
     return Event(
         id=event_id,
         source=SOURCE,
         type=event_type,
-        subject=conversation,
+        subject=subject,
         time=at,
-        data=msgspec.json.encode(data),
+        data=msgspec.json.encode(payload),
         traceparent=caller.call.traceparent,
     )

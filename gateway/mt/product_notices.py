@@ -7,8 +7,7 @@ notification: where some are named, one of them has to be mail.
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
+from gateway.mt.facts import fact
 from gateway.mt.frame import Asked
 from handlers.products.moves import ProductState
 from schemas.events import Event
@@ -16,7 +15,6 @@ from schemas.push import PushRequested
 from stores.mt.depts import Dept
 from stores.mt.schedule import ProductChange
 
-SOURCE = "metering"
 NOBODY, LISTED, ALL = 0, 10, 20
 KINDS = {
     ProductState.OFF_SHELF: "product.unlisted",
@@ -49,12 +47,4 @@ def _addresses(change: ProductChange, holders: Iterable[Dept]) -> Iterable[str]:
 
 def _push(address: str, kind: str, fields: dict[str, str], asked: Asked) -> Event:
     push = PushRequested(recipient=f"email/{address}", kind=kind, fields=fields, channels=("email",))
-    return Event(
-        id=f"{kind}/{asked.call.trace_id}/{address}",
-        source=SOURCE,
-        type="push.requested",
-        subject=push.recipient,
-        time=asked.at,
-        data=msgspec.json.encode(push),
-        traceparent=asked.call.traceparent,
-    )
+    return fact(asked, "push.requested", push.recipient, push, f"{kind}/{asked.call.trace_id}/{address}")

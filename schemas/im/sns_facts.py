@@ -3,6 +3,7 @@
 import msgspec
 
 from schemas.catalogue import EventType
+from schemas.im.ids import key_of
 from schemas.numbers import Int64, Key, Text
 
 FRIEND_ADDED = "im.friend.added"
@@ -11,6 +12,11 @@ FRIEND_REQUESTED = "im.friend.requested"
 BLACKLIST_ADDED = "im.blacklist.added"
 BLACKLIST_DELETED = "im.blacklist.deleted"
 GROUPS_CHANGED = "im.friend-group.changed"
+
+
+def fact_id(kind: str, app: str, by: str, of: str, version: int) -> str:
+    """Of what has become of a user on the list of another: the same whoever tells of that version, and how often."""
+    return f"{kind}/{key_of(app, by, of)}/{version}"
 
 
 class FriendAdded(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,13 +19,13 @@ from schemas.errors import StoreAway
 from schemas.events import Event
 from schemas.im.callbacks import Pair
 from schemas.im.ids import key_of
-from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted
+from schemas.im.message import SOURCE
+from schemas.im.sns_facts import FRIEND_ADDED, FRIEND_DELETED, FriendAdded, FriendDeleted, fact_id
 from stores.collections import IM_ACCOUNTS
 from stores.im.accounts import existing_among
 from stores.im.relations import Done, Wish, change
 from stores.mongo import Database, translated
 
-SOURCE = "im"
 PAIRS_AT_ONCE = 100
 """The most that `change` takes."""
 
@@ -90,7 +90,7 @@ def _facts(heard: HearFriends, call: str, pairs: Iterable[Pair], done: Mapping[s
             continue
         account = key_of(heard.app, pair.from_account)
         yield Event(
-            id=f"{kind}/{key_of(heard.app, pair.from_account, pair.to_account)}/{edge.told.version}",
+            id=fact_id(kind, heard.app, pair.from_account, pair.to_account, edge.told.version),
             source=SOURCE,
             type=kind,
             subject=account,

@@ -1,6 +1,6 @@
 """Products: what may be called, and what it costs where nothing else is agreed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -102,7 +102,10 @@ async def say_cache_hits(database: Database, code: str, charged: bool, planned: 
 
 def cache_hits_of(document: Document) -> tuple[CacheHits, ...]:
     """What was said of a product's answers from the cache, by time: what is planned may have been said first."""
-    said = msgspec.convert(document.get("cache_hits", ()), tuple[CacheHits, ...])
+    return by_time(msgspec.convert(document.get("cache_hits", ()), tuple[CacheHits, ...]))
+
+
+def by_time(said: Iterable[CacheHits]) -> tuple[CacheHits, ...]:
     return tuple(sorted(said, key=lambda hits: hits.since))
 
 

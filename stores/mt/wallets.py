@@ -111,7 +111,7 @@ class Wallets:
         for _ in range(ATTEMPTS):
             own = await self.of(Scope(frozenset((merchant_id,))))
             if app_code is not None and any(app_code in wallet.app_codes for wallet in own):
-                break
+                raise MtRefused(APP_TAKEN, f"another wallet is reserved for {app_code}")
             is_default = app_code is None and not any(wallet.is_default for wallet in own)
             if app_code is None and not is_default:
                 wallet_id = await next_number(self._database, "wallet")
@@ -134,9 +134,7 @@ class Wallets:
             if await self._opened(wallet_id, document):
                 await bump(self._database)
                 return to_wallet(document)
-        else:
-            raise MtRefused(CHANGED_MEANWHILE, f"the wallets of customer {merchant_id} are changed again and again")
-        raise MtRefused(APP_TAKEN, f"another wallet is reserved for {app_code}")
+        raise MtRefused(CHANGED_MEANWHILE, f"the wallets of customer {merchant_id} are changed again and again")
 
     async def _opened(self, wallet_id: int, document: Document) -> bool:
         """Whether it was not open before. A fact about this number may have come: its balance is kept."""

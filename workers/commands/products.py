@@ -12,7 +12,7 @@ from schemas.mt.api_docs import ApiDoc
 from schemas.mt.common import Zone
 from stores.mongo import open_database
 from stores.mt.api_docs import put_doc
-from stores.mt.products import find_product, products_of
+from stores.mt.products import by_time, find_product, products_of
 from stores.mt.products import say_cache_hits as say
 from workers.commands.console import MISUSED, fail, out, print_json
 from workers.commands.letters import printable
@@ -52,10 +52,7 @@ async def say_cache_hits(
             product = await find_product(database, item)
         except Refused as refused:
             fail(str(refused))
-    said = [
-        {"since": zone.text(hits.since), "charged": hits.charged}
-        for hits in sorted(product.cache_hits, key=lambda hits: hits.since)
-    ]
+    said = [{"since": zone.text(hits.since), "charged": hits.charged} for hits in by_time(product.cache_hits)]
     if as_json:
         print_json(said)
         return

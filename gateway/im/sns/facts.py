@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from gateway.im.frame import Caller
+from gateway.im.messages_facts import fact
 from handlers.im.relations import Edge, Head
 from schemas.events import Event
 from schemas.im.ids import key_of
@@ -28,11 +29,10 @@ from schemas.im.sns_facts import (
     FriendDeleted,
     FriendGroupsChanged,
     FriendRequested,
+    fact_id,
 )
 from schemas.times import unix_milliseconds
 from stores.im.relations import Done
-
-SOURCE = "im"
 
 TOLD_AGAIN = timedelta(minutes=10)
 """How long after a change the same call is taken for a repeat of the one that made it."""
@@ -56,8 +56,8 @@ def facts_of(caller: Caller, user: str, pairs: Pairs, *types: str, forced: bool 
                 for kind in edge.told.types:
                     if kind in types:
                         payload = _payload(caller, kind, by, of, user, forced)
-                        event_id = f"{kind}/{key_of(caller.app.id, by, of)}/{edge.told.version}"
-                        yield _event(caller, event_id, kind, key_of(caller.app.id, by), edge.told.at, payload)
+                        event_id = fact_id(kind, caller.app.id, by, of, edge.told.version)
+                        yield fact(caller, event_id, kind, key_of(caller.app.id, by), edge.told.at, payload)
 
 
 def request_facts(caller: Caller, requester: str, waiting: Mapping[str, datetime]) -> Iterator[Event]:
@@ -66,7 +66,7 @@ def request_facts(caller: Caller, requester: str, waiting: Mapping[str, datetime
         event_id = f"{FRIEND_REQUESTED}/{key_of(caller.app.id, asked, requester)}/{unix_milliseconds(since)}"
         account = key_of(caller.app.id, asked)
         payload = FriendRequested(account=account, requester=requester)
-        yield _event(caller, event_id, FRIEND_REQUESTED, account, since, payload)
+        yield fact(caller, event_id, FRIEND_REQUESTED, account, since, payload)
 
 
 def groups_facts(caller: Caller, user: str, done: Done[Any] | None) -> Iterator[Event]:
@@ -81,7 +81,7 @@ def groups_fact(caller: Caller, user: str, head: Head) -> Event:
     payload = FriendGroupsChanged(
         account=account, groups=tuple(group.name for group in head.groups), sequence=head.group_sequence
     )
-    return _event(
+    return fact(
         caller, f"{GROUPS_CHANGED}/{account}/{head.group_sequence}", GROUPS_CHANGED, account, caller.at, payload
     )
 
@@ -98,15 +98,3 @@ def _payload(caller: Caller, kind: str, by: str, of: str, initiator: str, forced
         case _ if kind == BLACKLIST_DELETED:
             return BlacklistDeleted(account=account, blocked=of)
     raise ValueError(f"{kind} is no fact about an edge")
-
-
-def _event(caller: Caller, event_id: str, kind: str, subject: str, at: datetime, payload: msgspec.Struct) -> Event:
-    return Event(
-        id=event_id,
-        source=SOURCE,
-        type=kind,
-        subject=subject,
-        time=at,
-        data=msgspec.json.encode(payload),
-        traceparent=caller.call.traceparent,
-    )

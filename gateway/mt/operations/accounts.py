@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from ipaddress import ip_network
 
-import msgspec
-
+from gateway.mt.facts import fact
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.system import Reply
 from gateway.tokens import bearer_token
@@ -22,7 +21,6 @@ from stores.mt.sessions import Sessions, key_of
 OFF = "off"
 """What stands in place of a white list that is switched off (contract, DeveloperAccount)."""
 MAX_IPS = 200
-SOURCE = "metering"
 
 
 class AccountDesk:
@@ -125,15 +123,8 @@ def _fact(asked: Asked, account: Account, what: str) -> Event:
         white_ips=account.white_ips,
         by=asked.principal.user_id,
     )
-    return Event(
-        id=f"account/{account.dept_id}/{what}",
-        source=SOURCE,
-        type="merchant.account.changed",
-        subject=str(account.dept_id),
-        time=asked.at,
-        data=msgspec.json.encode(changed),
-        traceparent=asked.call.traceparent,
-    )
+    event_id = f"account/{account.dept_id}/{what}"
+    return fact(asked, "merchant.account.changed", str(account.dept_id), changed, event_id)
 
 
 def _row(account: Account) -> AccountRow:

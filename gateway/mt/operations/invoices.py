@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from ulid import ULID
 
+from gateway.mt.facts import fact
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.mt.statement_desk import StatementDesk, checked_address
 from gateway.mt.statement_rows import Rows
@@ -35,8 +35,6 @@ from stores.mt.customers import find_customer
 from stores.mt.invoices import INVOICES, SHOWN, Invoice, Invoices, InvoiceState, Wanted, to_invoice
 from stores.mt.pages import find_by, find_page
 from stores.mt.statements import STATEMENTS, actor_of, to_statement
-
-SOURCE = "metering"
 
 
 class InvoiceOperations:
@@ -193,15 +191,8 @@ def mail_of(invoice: Invoice, address: str, language: Language | None, asked: As
         language=language,
         channels=("email",),
     )
-    return Event(
-        id=f"invoice/{invoice.id}/{ULID.from_datetime(asked.at)}",
-        source=SOURCE,
-        type="push.requested",
-        subject=push.recipient,
-        time=asked.at,
-        data=msgspec.json.encode(push),
-        traceparent=asked.call.traceparent,
-    )
+    event_id = f"invoice/{invoice.id}/{ULID.from_datetime(asked.at)}"
+    return fact(asked, "push.requested", push.recipient, push, event_id)
 
 
 def operations(tools: Tools) -> Sequence[MtOperation]:

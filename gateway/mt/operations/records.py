@@ -11,6 +11,7 @@ from ulid import ULID
 
 from gateway.file_links import Links, Promised
 from gateway.mt.call_records import EXPORTS_KEPT, RECORD_EXPORT, RecordReader
+from gateway.mt.facts import fact
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.system import Reply
 from schemas.events import Event
@@ -24,7 +25,6 @@ from stores.mt.customers import customers_with_user
 from stores.mt.records import Records
 from stores.usage.unrated import accounts_waiting, named_calls, requests
 
-SOURCE = "metering"
 USAGE_RERATE = "usage_rerate"
 """The kind of the job that has calls rated again."""
 
@@ -123,15 +123,7 @@ _EDITABLE = ("result", "is_fee", "success", "result_msg", "result_code", "tag", 
 
 
 def _fact(asked: Asked, kind: str, dept_id: int, payload: msgspec.Struct) -> Event:
-    return Event(
-        id=str(ULID.from_datetime(asked.at)),
-        source=SOURCE,
-        type=kind,
-        subject=str(dept_id),
-        time=asked.at,
-        data=msgspec.json.encode(payload),
-        traceparent=asked.call.traceparent,
-    )
+    return fact(asked, kind, str(dept_id), payload, str(ULID.from_datetime(asked.at)))
 
 
 def operations(tools: Tools) -> Sequence[MtOperation]:

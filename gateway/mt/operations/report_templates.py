@@ -2,16 +2,13 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from ulid import ULID
 
+from gateway.mt.facts import fact
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.system import Reply
-from schemas.events import Event
 from schemas.mt.records import TemplateSyncRequest
 from schemas.report_templates import TemplateSyncRequested
-
-SOURCE = "metering"
 
 
 async def sync(asked: Asked) -> Reply:
@@ -23,16 +20,8 @@ async def sync(asked: Asked) -> Reply:
         template_ids=tuple(wanted.template_ids or ()),
         by=asked.principal.user_id,
     )
-    event = Event(
-        id=str(ULID.from_datetime(asked.at)),
-        source=SOURCE,
-        type="report.templates.sync.requested",
-        subject=requested.key,
-        time=asked.at,
-        data=msgspec.json.encode(requested),
-        traceparent=asked.call.traceparent,
-    )
-    return Reply(facts=(event,))
+    event_id = str(ULID.from_datetime(asked.at))
+    return Reply(facts=(fact(asked, "report.templates.sync.requested", requested.key, requested, event_id),))
 
 
 def operations(_tools: Tools) -> Sequence[MtOperation]:

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
+from gateway.mt.facts import fact
 from gateway.mt.frame import Asked, MtOperation, Tools
 from gateway.mt.wallet_rows import BIZ_TYPES, contacts_of_wallets, flow_row, forewarn_row, wallet_row
 from gateway.system import Reply
@@ -45,7 +44,6 @@ from stores.mt.recharges import Order, open_order
 from stores.mt.wallet_watch import recipients_of
 from stores.mt.wallets import Wallet, Wallets
 
-SOURCE = "metering"
 FILTERS = {"bizPay": "pay"}
 """The filter spells payment bizPay, the records spell it pay (contract)."""
 
@@ -198,11 +196,11 @@ class WalletDesk:
         fields = {"wallet": wallet.account_name or f"#{wallet.wallet_id}", "amount_micros": amount_micro}
         recipients = await recipients_of(self._database, wallet.merchant_id, wallet.contacts)
         return [
-            _event(
+            fact(
                 asked,
                 "push.requested",
-                PushRequested(recipient=recipient, kind="wallet.recharged", fields=fields),
                 recipient,
+                PushRequested(recipient=recipient, kind="wallet.recharged", fields=fields),
                 f"recharged/{number}/{contact}",
             )
             for contact, recipient in recipients.items()
@@ -266,19 +264,7 @@ def _by(asked: Asked) -> str:
 
 
 def _fact(asked: Asked, kind: str, payload: WalletConfigured | WalletMerged | WalletRecharged, event_id: str) -> Event:
-    return _event(asked, kind, payload, str(payload.wallet_id), event_id)
-
-
-def _event(asked: Asked, kind: str, payload: msgspec.Struct, subject: str, event_id: str) -> Event:
-    return Event(
-        id=event_id,
-        source=SOURCE,
-        type=kind,
-        subject=subject,
-        time=asked.at,
-        data=msgspec.json.encode(payload),
-        traceparent=asked.call.traceparent,
-    )
+    return fact(asked, kind, str(payload.wallet_id), payload, event_id)
 
 
 def operations(tools: Tools) -> Sequence[MtOperation]:
