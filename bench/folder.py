@@ -12,24 +12,20 @@ store, each in a database of its own, in turn, in one run:
 Times run from the first document seen to the last. Ratios are of medians.
 """
 
-import argparse
 import asyncio
 import os
-import secrets
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import msgspec
 from pymongo import InsertOne, UpdateOne
 from rich.console import Console
-from rich.table import Table
 
+from bench.contest import contest, environment, options_of, servers
 from config.settings import KafkaSettings, MongoSettings
 from config.topics import TOPICS, topic_of
 from schemas.account import SessionChanged
@@ -38,9 +34,7 @@ from stores.collections import ensure_indexes
 from stores.mongo import Database, open_database
 from streams.cluster import Cluster, open_cluster
 from streams.publisher import Publisher, partition_for
-from workers.embedded import secantus, tansu
 from workers.embedded.child import Command, running
-from workers.embedded.ports import LOOPBACK, free_port
 
 LIMIT_BATCH = 2_000
 PARTITIONS = topic_of("account.session.changed").partitions
@@ -167,19 +161,9 @@ async def folder(bench: Bench, name: str) -> float:
 
 
 def folder_command(bench: Bench, kafka: KafkaSettings, database: str) -> Command:
-    environment = {
-        "FANFOLD_KAFKA__BOOTSTRAP": kafka.bootstrap,
-        "FANFOLD_KAFKA__PREFIX": kafka.prefix,
-        "FANFOLD_KAFKA__IDEMPOTENT": "false",
-        "FANFOLD_KAFKA__SESSION_TIMEOUT_SECONDS": str(tansu.SESSION_SECONDS),
-        "FANFOLD_MONGO__URI": bench.mongo_uri,
-        "FANFOLD_MONGO__DATABASE": database,
-        "FANFOLD_MONGO__PARALLEL_WRITES": str(secantus.PARALLEL_WRITES),
-        "FANFOLD_METRICS__PORT": str(free_port()),
-        "FANFOLD_LOG__LEVEL": "warning",
-    }
     argv = (sys.executable, "-m", "workers.cli", "worker", "folder")
-    return Command(name="folder", argv=argv, environment=environment, probe=at_once)
+    told = environment(kafka, bench.mongo_uri, database)
+    return Command(name="folder", argv=argv, environment=told, probe=at_once)
 
 
 def peer(module: str) -> Callable[[Bench, str], Awaitable[float]]:
@@ -262,24 +246,8 @@ CONTENDERS: dict[str, Callable[[Bench, str], Awaitable[float]]] = {
 }
 
 
-@asynccontextmanager
-async def servers() -> AsyncIterator[tuple[str, str, Path]]:
-    """A fresh broker and store, for both slow down as they fill; and a folder for output."""
-    broker_port, store_port = free_port(), free_port()
-    with TemporaryDirectory(prefix="fanfold-bench-") as name:
-        work = Path(name)
-        broker = tansu.command(broker_port, work / "broker.log")
-        store = secantus.command(store_port, None, output=work / "store.log")
-        async with running(broker), running(store):
-            yield f"{LOOPBACK}:{broker_port}", secantus.uri(store_port), work
-
-
 async def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--events", type=int, default=60_000)
-    options.add_argument("--accounts", type=int, default=500)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--only", nargs="*", help="words of the contenders to run")
+    options = options_of(__doc__, "events", accounts=500)
     options.add_argument(
         "--backlog", type=int, help="measure peak memory with so many events waiting, and nothing else"
     )
@@ -289,29 +257,7 @@ async def main() -> None:
         async with servers() as (bootstrap, mongo_uri, work):
             await backlog(Bench(bootstrap, mongo_uri, work, chosen.backlog, chosen.accounts), "backlog", console)
         return
-    contenders = {
-        title: run for title, run in CONTENDERS.items() if not chosen.only or any(word in title for word in chosen.only)
-    }
-    rates: dict[str, list[float]] = {title: [] for title in contenders}
-    for _ in range(chosen.rounds):
-        for title, run in contenders.items():
-            async with servers() as (bootstrap, mongo_uri, work):
-                events = chosen.events // 6 if "peer" in title else chosen.events
-                bench = Bench(bootstrap, mongo_uri, work, events, chosen.accounts)
-                rates[title].append(await run(bench, f"b{secrets.token_hex(4)}"))
-                console.print(f"{title}: {rates[title][-1]:,.0f} events/s", highlight=False)
-    report(console, rates, chosen.events)
-
-
-def report(console: Console, rates: dict[str, list[float]], events: int) -> None:
-    medians = {title: statistics.median(values) for title, values in rates.items()}
-    table = Table(title=f"{events:,} events a round (peers a sixth), {os.cpu_count()} cores")
-    for heading in ("contender", "events/s, median", "min", "max", "folder's ratio to it"):
-        table.add_column(heading, justify="left" if heading == "contender" else "right")
-    for title, values in rates.items():
-        ratio = f"{medians['folder'] / medians[title]:.2f}" if "folder" in medians else ""
-        table.add_row(title, f"{medians[title]:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", ratio)
-    console.print(table)
+    await contest(CONTENDERS, Bench, chosen, "events", "folder", console)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,7 @@ turn, in one run:
 Times run from the first total or record seen to the last call's. Ratios are of medians.
 """
 
-import argparse
 import asyncio
-import os
-import secrets
-import statistics
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -34,26 +30,27 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from pymongo import InsertOne
 from rich.console import Console
-from rich.table import Table
 
-from bench.folder import at_once, publish, servers
+from bench.contest import contest, environment, options_of, servers
+from bench.folder import at_once, publish
 from config.settings import KafkaSettings, MongoSettings
 from config.topics import TOPICS
 from handlers.usage.rating import rate
 from handlers.usage.records import USAGE_RECORDS, call_of, document_of
+from handlers.usage.totals import CUST_DAILY, WALLETS
 from schemas.cloudevents import encode_structured
 from schemas.events import Event
 from schemas.mt.common import Zone
 from schemas.usage import UpstreamCall, UsageRecorded
 from stores.collections import ensure_indexes
 from stores.mongo import Database, Document, open_database
-from stores.mt.price_book import PriceBooks
+from stores.mt.grants import GRANTS
+from stores.mt.price_book import ACCOUNTS, PriceBooks
 from stores.mt.revisions import bump
 from stores.usage.audit import audit_usage
 from stores.usage.personal import Personal
 from streams.cluster import open_cluster
 from streams.publisher import Publisher
-from workers.embedded import secantus, tansu
 from workers.embedded.child import Command, running
 from workers.embedded.ports import LOOPBACK, free_port
 
@@ -126,7 +123,7 @@ class Bench:
         now = datetime.now(UTC)
         depts = range(1000, 1000 + self.accounts)
         accounts = [{"_id": dept, "merchant_id": _customer(dept), "updated_at": now} for dept in depts]
-        await database["mt_accounts"].insert_many(accounts)
+        await database[ACCOUNTS].insert_many(accounts)
         prices = [{"from": datetime(2000, 1, 1, tzinfo=UTC), "fee_micro": 150_000}]
         grants: list[Document] = [
             {"dept_id": dept, "item": item, "merchant_id": _customer(dept), "prices": prices, "state": 10}
@@ -134,15 +131,13 @@ class Bench:
             for item in PRODUCTS
         ]
         stamped = {"created_at": now, "updated_at": now}
-        await database["grants"].insert_many(
-            [{"_id": number, **grant, **stamped} for number, grant in enumerate(grants)]
-        )
+        await database[GRANTS].insert_many([{"_id": number, **grant, **stamped} for number, grant in enumerate(grants)])
         customers = sorted({_customer(dept) for dept in depts})
         wallets = [
             {"_id": str(number), "wallet_id": number, "merchant_id": number, "is_default": True, "balance_micro": 0}
             for number in customers
         ]
-        await database["wallets"].insert_many([{**wallet, "updated_at": now} for wallet in wallets])
+        await database[WALLETS].insert_many([{**wallet, "updated_at": now} for wallet in wallets])
         await bump(database)
 
 
@@ -196,22 +191,13 @@ async def rater(bench: Bench, name: str) -> float:
 
 
 def rater_command(bench: Bench, kafka: KafkaSettings, database: str, *arguments: str, port: int = 0) -> Command:
-    environment = {
-        "FANFOLD_KAFKA__BOOTSTRAP": kafka.bootstrap,
-        "FANFOLD_KAFKA__PREFIX": kafka.prefix,
-        "FANFOLD_KAFKA__IDEMPOTENT": "false",
-        "FANFOLD_KAFKA__SESSION_TIMEOUT_SECONDS": str(tansu.SESSION_SECONDS),
-        "FANFOLD_MONGO__URI": bench.mongo_uri,
-        "FANFOLD_MONGO__DATABASE": database,
-        "FANFOLD_MONGO__PARALLEL_WRITES": str(secantus.PARALLEL_WRITES),
-        "FANFOLD_METRICS__PORT": str(free_port()),
+    told = environment(kafka, bench.mongo_uri, database) | {
         "FANFOLD_METERING__SECRETS_KEYS": f'["{KEY}"]',
         "FANFOLD_EVENTS__TOKENS": '["bench"]',
         "FANFOLD_GATEWAY__PORT": str(port),
-        "FANFOLD_LOG__LEVEL": "warning",
     }
     argv = (sys.executable, "-m", "workers.cli", *(arguments or ("worker", "rater")))
-    return Command(name="fanfold", argv=argv, environment=environment, probe=at_once, output=bench.work / "fanfold.log")
+    return Command(name="fanfold", argv=argv, environment=told, probe=at_once, output=bench.work / "fanfold.log")
 
 
 async def faststream(bench: Bench, name: str) -> float:
@@ -236,7 +222,7 @@ async def timed(bench: Bench, database: Database) -> float:
 
 async def counted(database: Database) -> int:
     """By the daily totals: few documents, so a look at them slows nobody."""
-    return sum([total["count"] async for total in database["cust_daily"].find({}, {"count": 1})])
+    return sum([total["count"] async for total in database[CUST_DAILY].find({}, {"count": 1})])
 
 
 async def grow(bench: Bench, console: Console, window: int = 100_000) -> None:
@@ -318,43 +304,17 @@ CONTENDERS: dict[str, Callable[[Bench, str], Awaitable[float]]] = {
 
 
 async def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--records", type=int, default=60_000)
-    options.add_argument("--accounts", type=int, default=200)
-    options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--only", nargs="*", help="words of the contenders to run")
+    options = options_of(__doc__, "records", accounts=200)
     options.add_argument("--grow", type=int, help="fill the store with so many, and nothing else")
     options.add_argument("--ingest", action="store_true", help="measure POST /events, and nothing else")
     chosen = options.parse_args()
     console = Console()
     if chosen.grow or chosen.ingest:
         async with servers() as (bootstrap, mongo_uri, work):
-            bench = Bench(bootstrap, mongo_uri, work, chosen.grow or chosen.records, chosen.accounts)
+            bench = Bench(bootstrap, mongo_uri, work, chosen.grow or chosen.count, chosen.accounts)
             await (grow(bench, console) if chosen.grow else ingest(bench, console))
         return
-    contenders = {
-        title: run for title, run in CONTENDERS.items() if not chosen.only or any(word in title for word in chosen.only)
-    }
-    rates: dict[str, list[float]] = {title: [] for title in contenders}
-    for _ in range(chosen.rounds):
-        for title, run in contenders.items():
-            async with servers() as (bootstrap, mongo_uri, work):
-                count = chosen.records // 6 if "peer" in title else chosen.records
-                bench = Bench(bootstrap, mongo_uri, work, count, chosen.accounts)
-                rates[title].append(await run(bench, f"b{secrets.token_hex(4)}"))
-                console.print(f"{title}: {rates[title][-1]:,.0f} records/s", highlight=False)
-    report(console, rates, chosen.records)
-
-
-def report(console: Console, rates: dict[str, list[float]], records: int) -> None:
-    medians = {title: statistics.median(values) for title, values in rates.items()}
-    table = Table(title=f"{records:,} records a round (the peer a sixth), {os.cpu_count()} cores")
-    for heading in ("contender", "records/s, median", "min", "max", "rater's ratio to it"):
-        table.add_column(heading, justify="left" if heading == "contender" else "right")
-    for title, values in rates.items():
-        ratio = f"{medians['rater'] / medians[title]:.2f}" if "rater" in medians else ""
-        table.add_row(title, f"{medians[title]:,.0f}", f"{min(values):,.0f}", f"{max(values):,.0f}", ratio)
-    console.print(table)
+    await contest(CONTENDERS, Bench, chosen, "records", "rater", console)
 
 
 if __name__ == "__main__":
