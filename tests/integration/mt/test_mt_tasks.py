@@ -9,21 +9,13 @@ import pyzipper
 from calls_tasks import API_TASK, SAMPLE, a_callable_product, a_finished_task, a_task, form, query, tasks_of
 from chat_api import eventually
 from mt_api import Portals
-from openpyxl import Workbook
 from product_server import HANGS
 
 from schemas.mt.alert_codes import BAD_SAMPLE, CALL_FAILED, NO_ACCOUNT, NO_RESULT
 from schemas.mt.codes import NOT_FOUND
 from stores.mongo import Database
 from tests.integration.jobs_at_work import doing_jobs
-
-
-def workbook(*rows: list[Any]) -> bytes:
-    book, made = Workbook(), io.BytesIO()
-    for row in rows:
-        book.active.append(row)
-    book.save(made)
-    return made.getvalue()
+from tests.workbooks import workbook
 
 
 async def result_of(portals: Portals, task: dict[str, Any]) -> list[dict[str, str]]:

@@ -3,25 +3,16 @@
 import io
 import zipfile
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openpyxl import Workbook
 
 from gateway.mt import samples
 from gateway.mt.samples import read_sample
 from schemas.mt.alert_codes import BAD_SAMPLE
 from schemas.mt.codes import MtRefused
-
-
-def workbook(*rows: list[Any]) -> bytes:
-    book, made = Workbook(), io.BytesIO()
-    for row in rows:
-        book.active.append(row)
-    book.save(made)
-    return made.getvalue()
+from tests.workbooks import workbook
 
 
 def test_columns_are_parameters_by_their_names_or_in_chinese() -> None:
